@@ -1,0 +1,1 @@
+"""Eucentric: from the first movie off the microscope to the DOI."""

@@ -1,0 +1,5 @@
+"""The command line; composes everything."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""Protocol contract, workflow graph, scheduler, executors, provenance: streaming and durable."""

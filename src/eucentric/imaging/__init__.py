@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: motion, CTF. Pure functions on tensors, usable alone."""

@@ -1,0 +1,53 @@
+"""The vocabulary: item models and units. Pure data."""
+
+from eucentric.metadata.items import (
+    CTF,
+    ExposureMetadata,
+    Gain,
+    Histogram,
+    Item,
+    Micrograph,
+    Movie,
+    Optics,
+    SessionStatistics,
+)
+from eucentric.metadata.units import (
+    Angstrom,
+    AngstromPerPixel,
+    Degree,
+    ElectronPerSquareAngstrom,
+    Kilovolt,
+    Micrometre,
+    Millimetre,
+    Pixel,
+    Second,
+    SquareAngstrom,
+    Unit,
+    unit_of,
+    units_of,
+)
+
+__all__ = [
+    "CTF",
+    "Angstrom",
+    "AngstromPerPixel",
+    "Degree",
+    "ElectronPerSquareAngstrom",
+    "ExposureMetadata",
+    "Gain",
+    "Histogram",
+    "Item",
+    "Kilovolt",
+    "Micrograph",
+    "Micrometre",
+    "Millimetre",
+    "Movie",
+    "Optics",
+    "Pixel",
+    "Second",
+    "SessionStatistics",
+    "SquareAngstrom",
+    "Unit",
+    "unit_of",
+    "units_of",
+]

@@ -1,0 +1,1 @@
+"""What arrives: find, check and group the files of a session, or simulate a microscope."""

@@ -1,0 +1,1 @@
+"""One database: tables, migrations, transactions, the bell."""

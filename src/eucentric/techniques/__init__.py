@@ -1,0 +1,1 @@
+"""The definitions and protocols of each technique, one folder a technique."""
