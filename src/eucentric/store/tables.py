@@ -1,0 +1,222 @@
+"""All tables of the one database, the same for SQLite and PostgreSQL.
+
+A session's engine alone writes the session's runs, tasks, items, batches and withdrawals, under the lease
+in `session`; everyone else inserts into `command`. Change numbers (`change`) are issued per session by that
+one writer, so a reader that asks for what has a greater number than its cursor never misses a row.
+Times are seconds since the epoch, UTC.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created", Float, nullable=False),
+    # Share of the site's workers relative to other sessions.
+    Column("weight", Float, nullable=False, server_default=text("1")),
+    # Who runs the session's engine: the lease, and the fencing token that every write of the engine checks.
+    Column("lease_holder", String(200)),
+    Column("lease_token", Integer, nullable=False, server_default=text("0")),
+    Column("lease_expires", Float),
+    # Why the engine holds back work (a full disk, ...); NULL while all is well.
+    Column("held", Text),
+    # What the engine is doing: NULL before its first start, then running, idle or stopped.
+    Column("state", String(20)),
+)
+
+environment = Table(
+    "environment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("data", JSON, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("protocol", String(200), nullable=False),
+    # The revision that is current, a row of run_revision.
+    Column("revision", Integer, nullable=False),
+    # A closed source looks for nothing new.
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("session_id", "name"),
+)
+
+run_revision = Table(
+    "run_revision",
+    metadata,
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("protocol_version", String(100), nullable=False),
+    # Digest of the protocol's source file.
+    Column("code", String(64), nullable=False),
+    Column("params", JSON, nullable=False),
+    # {port: "run.output" or [...]}
+    Column("inputs", JSON, nullable=False),
+    Column("environment_id", ForeignKey("environment.id"), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("acquisition", String(200), nullable=False),
+    # The key path joined by "/"; empty for what belongs to the whole acquisition.
+    Column("key", String(500), nullable=False),
+    # The how-manieth task this is for its run, revision and key: it names the folder of the results.
+    Column("generation", Integer, nullable=False),
+    # Attempts begun, counted before a worker starts, so that a task that kills its worker is known.
+    Column("attempt", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    # The newest task of its run and key.
+    Column("current", Boolean, nullable=False),
+    # {port: item id, [item ids] or null}
+    Column("inputs", JSON, nullable=False),
+    Column("seed", String(64), nullable=False),
+    Column("worker", String(200)),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("error", Text),
+    Column("log", String(1000)),
+    Column("change", Integer, nullable=False),
+    CheckConstraint("state in ('running', 'done', 'failed', 'rejected', 'interrupted')", name="state"),
+)
+Index("ix_task_change", task.c.session_id, task.c.change)
+Index(
+    "uq_task_current",
+    task.c.run_id,
+    task.c.acquisition,
+    task.c.key,
+    unique=True,
+    sqlite_where=task.c.current,
+    postgresql_where=task.c.current,
+)
+
+item = Table(
+    "item",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    # What made it: a task, a batch of an accumulator, or (neither) a source.
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE")),
+    Column("batch_id", ForeignKey("batch.id", ondelete="CASCADE")),
+    Column("output", String(200), nullable=False),
+    Column("acquisition", String(200), nullable=False),
+    Column("key", String(500), nullable=False),
+    Column("kind", String(100), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("change", Integer, nullable=False),
+    CheckConstraint("state in ('current', 'withdrawn', 'superseded')", name="state"),
+)
+Index("ix_item_change", item.c.session_id, item.c.change)
+Index(
+    "uq_item_current",
+    item.c.run_id,
+    item.c.output,
+    item.c.acquisition,
+    item.c.key,
+    unique=True,
+    sqlite_where=item.c.state != "superseded",
+    postgresql_where=item.c.state != "superseded",
+)
+
+# Exposures (or anything with a key) that a person or a rule took out of the stream at one run.
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("acquisition", String(200), primary_key=True),
+    Column("key", String(500), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+# The journal of accumulators: written before a batch runs, so that a restart replays it exactly.
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("acquisition", String(200), nullable=False),
+    # Version n is made from version n - 1 and this batch.
+    Column("version", Integer, nullable=False),
+    # [[key, {port: item id}], ...] in the order in which they are folded in.
+    Column("added", JSON, nullable=False),
+    Column("removed", JSON, nullable=False),
+    Column("seed", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("error", Text),
+    Column("log", String(1000)),
+    Column("change", Integer, nullable=False),
+    UniqueConstraint("run_id", "revision", "acquisition", "version"),
+    CheckConstraint("state in ('journalled', 'done', 'failed')", name="state"),
+)
+Index("ix_batch_change", batch.c.session_id, batch.c.change)
+
+command = Table(
+    "command",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(50), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("handled", Float),
+    # Why the engine refused it; NULL when it was carried out.
+    Column("error", Text),
+)
+Index("ix_command_open", command.c.session_id, command.c.handled, command.c.id)
+
+# The site's workers and which session's engine may use each.
+slot = Table(
+    "slot",
+    metadata,
+    Column("worker", String(200), primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="SET NULL")),
+    Column("expires", Float),
+)
