@@ -1,0 +1,97 @@
+"""Finding protocols: installed ones by entry point, a site's own as files in its `protocols/` folder."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from eucentric.engine.ports import ContractBroken, ports_of
+from eucentric.engine.protocol import Accumulator, Protocol, Source
+
+GROUP = "eucentric.protocols"
+
+
+class Registry(Mapping[str, type[Protocol]]):
+    """The protocols that a site knows, by name.
+
+    Installed protocols are loaded only when they are asked for, so that a command that needs one does not
+    import them all. What could not be loaded is in `broken`, with the reason.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Look for protocols that are installed, and in the files of `folder` (they win over installed)."""
+        self.folder = folder
+        self.broken: dict[str, str] = {}
+        self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+        self._loaded: dict[str, type[Protocol]] = {}
+        if folder is not None and folder.is_dir():
+            for file in sorted(folder.glob("*.py")):
+                if not file.name.startswith("_"):
+                    self._load_file(file)
+
+    def add(self, protocol: type[Protocol]) -> None:
+        """Make `protocol` known. Raises ContractBroken where it does not keep the contract."""
+        for attribute in ("name", "version"):
+            if not isinstance(getattr(protocol, attribute, None), str):
+                raise ContractBroken(f"{protocol.__name__} does not declare its `{attribute}`.")
+        ports_of(protocol)
+        self._loaded[protocol.name] = protocol
+
+    def _load_file(self, file: Path) -> None:
+        try:
+            protocols = list(protocols_in(file))
+            if not protocols:
+                raise ContractBroken("it has no class derived from Protocol")
+            for protocol in protocols:
+                self.add(protocol)
+        except Exception as error:  # a site's file may do anything; the others must still load
+            self.broken[str(file)] = f"{type(error).__name__}: {error}"
+
+    def __getitem__(self, name: str) -> type[Protocol]:
+        """Return the protocol called `name`; KeyError where there is none that works."""
+        if name not in self._loaded:
+            if name not in self._points or name in self.broken:
+                raise KeyError(name)
+            try:
+                self.add(self._points[name].load())
+            except Exception as error:  # as above: a broken plug-in must not stop the rest
+                self.broken[name] = f"{type(error).__name__}: {error}"
+                raise KeyError(name) from error
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all protocols that are not known to be broken."""
+        return iter(sorted((set(self._loaded) | set(self._points)) - set(self.broken)))
+
+    def __len__(self) -> int:
+        """Return the number of protocols."""
+        return sum(1 for _ in self)
+
+
+def protocols_in(file: Path) -> Iterator[type[Protocol]]:
+    """Load the Python file and yield the protocols defined in it."""
+    name = f"eucentric_site_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Protocol) and value.__module__ == name:
+            yield value
+
+
+def code_digest(protocol: type[Protocol]) -> str:
+    """Return a digest of the source file that holds `protocol`, hexadecimal."""
+    return hashlib.sha256(Path(inspect.getfile(protocol)).read_bytes()).hexdigest()
+
+
+def station_of(protocol: type[Protocol]) -> str:
+    """Return what kind of protocol it is: "source", "accumulator" or "exposure"."""
+    if issubclass(protocol, Source):
+        return "source"
+    return "accumulator" if issubclass(protocol, Accumulator) else "exposure"
