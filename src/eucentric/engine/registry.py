@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from eucentric.engine.graph import Station
 from eucentric.engine.ports import ContractBroken, ports_of
 from eucentric.engine.protocol import Accumulator, Protocol, Source
 
@@ -90,7 +91,7 @@ def code_digest(protocol: type[Protocol]) -> str:
     return hashlib.sha256(Path(inspect.getfile(protocol)).read_bytes()).hexdigest()
 
 
-def station_of(protocol: type[Protocol]) -> str:
+def station_of(protocol: type[Protocol]) -> Station:
     """Return what kind of protocol it is: "source", "accumulator" or "exposure"."""
     if issubclass(protocol, Source):
         return "source"
