@@ -105,7 +105,8 @@ def _protocols(workflow: Workflow, registry: Registry, problems: list[str]) -> d
             found[name] = registry[spec.protocol]
         elif spec.protocol in registry.broken:
             problems.append(
-                f"Run {name}: the protocol {spec.protocol} cannot be loaded ({registry.broken[spec.protocol]})."
+                f"Run {name}: the protocol {spec.protocol} cannot be loaded"
+                f" ({registry.broken[spec.protocol]})."
             )
         else:
             problems.append(
@@ -119,7 +120,8 @@ def _check_params(name: str, spec: RunSpec, protocol: type[Protocol]) -> list[st
         protocol.Params.model_validate(spec.params)
     except ValidationError as error:
         return [
-            f"Run {name}: parameter {'.'.join(str(part) for part in problem['loc']) or 'set'}: {problem['msg']}."
+            f"Run {name}: parameter {'.'.join(str(part) for part in problem['loc']) or 'set'}:"
+            f" {problem['msg']}."
             for problem in error.errors()
         ]
     return []
