@@ -1,0 +1,82 @@
+"""TIFF and BigTIFF movies written frame by frame from MRC row order."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from eucentric.formats.image_info import PIXEL_SIZE_RANGE
+from eucentric.formats.replacing import replacing
+
+TiffCompression = Literal["none", "lzw", "deflate", "zstd"]
+
+_DTYPES = {"u1", "i2", "u2", "f4"}
+_CLASSIC_BYTES = 2**32 - 2**26  # leaves room for tags, and for noise that grows when it is compressed
+_ANGSTROM_PER_CENTIMETRE = 1e8
+
+
+def write_tiff(
+    path: str | Path,
+    frames: NDArray[Any] | Iterable[NDArray[Any]],
+    *,
+    compression: TiffCompression = "lzw",
+    pixel_size: float | None = None,
+) -> None:
+    """Write a movie or an image as TIFF, one page per frame, each turned so that its top row comes first.
+
+    The file appears under its name only when it is whole; an existing one is replaced. It is a BigTIFF
+    where the frames take more than 4 GB uncompressed, or are an iterator of unknown length.
+
+    Args:
+        path: The file.
+        frames: An image [y, x], a movie [frame, y, x], or an iterable of frames [y, x], which are written
+            one by one; uint8, int16, uint16 or float32, in MRC row order.
+        compression: How the pages are compressed, always without loss.
+        pixel_size: Å/px, kept in the resolution tags; None leaves them out.
+
+    Raises:
+        ValueError: No frames, frames of different shapes or types, of a type that is not written, or a
+            pixel size that is none.
+        OSError: The file cannot be written.
+    """
+    if pixel_size is not None and not PIXEL_SIZE_RANGE[0] <= pixel_size <= PIXEL_SIZE_RANGE[1]:
+        raise ValueError(f"{pixel_size} Å is no pixel size ({path})")
+    if isinstance(frames, np.ndarray) and frames.ndim == 2:
+        frames = frames[np.newaxis]
+    options: dict[str, Any] = {"photometric": "minisblack", "metadata": None, "software": "Eucentric"}
+    if compression != "none":
+        options["compression"] = compression
+    if pixel_size is not None:
+        resolution = _ANGSTROM_PER_CENTIMETRE / pixel_size
+        options |= {"resolution": (resolution, resolution), "resolutionunit": "CENTIMETER"}
+    first: NDArray[Any] | None = None
+    with (
+        replacing(Path(path)) as temporary,
+        tifffile.TiffWriter(temporary, bigtiff=_needs_big(frames), byteorder="<") as writer,
+    ):
+        for frame in frames:
+            first = frame if first is None else first
+            _check_frame(frame, first, path)
+            writer.write(frame[::-1], **options)
+        if first is None:
+            raise ValueError(f"no frames to write to {path}")
+
+
+def _check_frame(frame: NDArray[Any], first: NDArray[Any], path: str | Path) -> None:
+    if frame.ndim != 2 or frame.dtype.str[1:] not in _DTYPES:
+        raise ValueError(f"TIFF is written from uint8, int16, uint16 or float32 frames [y, x] ({path})")
+    if frame.shape != first.shape or frame.dtype != first.dtype:
+        raise ValueError(
+            f"frames differ: {first.shape} {first.dtype}, then {frame.shape} {frame.dtype} ({path})"
+        )
+
+
+def _needs_big(frames: NDArray[Any] | Iterable[NDArray[Any]]) -> bool:
+    if isinstance(frames, np.ndarray):
+        return int(frames.nbytes) > _CLASSIC_BYTES
+    if isinstance(frames, Sequence):
+        return sum(int(frame.nbytes) for frame in frames) > _CLASSIC_BYTES
+    return True
