@@ -7,16 +7,44 @@ from eucentric.formats.errors import FormatError
 from eucentric.formats.frame_reader import FrameReader
 from eucentric.formats.image_info import ImageInfo
 from eucentric.formats.images import open_frames, read_image, read_info
+from eucentric.formats.mdoc import Mdoc, MdocSection, read_mdoc
 from eucentric.formats.mrc import write_mrc
+from eucentric.formats.star import StarBlock, read_star, write_star
+from eucentric.formats.star_shifts import FrameShifts, read_shifts_star, write_shifts_star
+from eucentric.formats.star_tables import (
+    StarMicrograph,
+    StarMovie,
+    StarOptics,
+    read_micrographs_star,
+    read_movies_star,
+    write_micrographs_star,
+    write_movies_star,
+)
 from eucentric.formats.tiff_writing import write_tiff
 
 __all__ = [
     "FormatError",
     "FrameReader",
+    "FrameShifts",
     "ImageInfo",
+    "Mdoc",
+    "MdocSection",
+    "StarBlock",
+    "StarMicrograph",
+    "StarMovie",
+    "StarOptics",
     "open_frames",
     "read_image",
     "read_info",
+    "read_mdoc",
+    "read_micrographs_star",
+    "read_movies_star",
+    "read_shifts_star",
+    "read_star",
+    "write_micrographs_star",
+    "write_movies_star",
     "write_mrc",
+    "write_shifts_star",
+    "write_star",
     "write_tiff",
 ]
