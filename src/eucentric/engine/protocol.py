@@ -32,7 +32,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ByteSize, ConfigDict, Field
@@ -144,11 +144,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Trouble:
-    """An exposure that a source cannot yield, and why; the stream goes on without it."""
+    """An exposure that a source cannot yield, and why; the stream goes on without it.
+
+    It stands for an item of the source's first output, until such an item is found after all.
+    """
 
     acquisition: str
     key: Key
-    output: str
     reason: str
 
 
@@ -185,7 +187,7 @@ State = TypeVar("State", bound=Item)
 class Accumulator(Protocol, Generic[State]):
     """A protocol that folds many inputs into one versioned output of the whole acquisition."""
 
-    Entry: ClassVar[type[NamedTuple]]
+    Entry: ClassVar[type[Any]]
     """The input ports: a NamedTuple of items, one of which is made for every key."""
     most: ClassVar[int] = 1000
     """Most entries in one batch."""

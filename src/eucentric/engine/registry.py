@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from eucentric.engine.graph import Station
 from eucentric.engine.ports import ContractBroken, ports_of
@@ -70,6 +71,18 @@ class Registry(Mapping[str, type[Protocol]]):
     def __len__(self) -> int:
         """Return the number of protocols."""
         return sum(1 for _ in self)
+
+
+def current_registry(folder: Path | None) -> Registry:
+    """Return the registry of `folder`, loaded anew when one of the files there has changed."""
+    stamp = folder and tuple(sorted((str(file), file.stat().st_mtime_ns) for file in folder.glob("*.py")))
+    if _latest.get("stamp", ()) != (folder, stamp):
+        _latest.update(stamp=(folder, stamp), registry=Registry(folder))
+    found: Registry = _latest["registry"]
+    return found
+
+
+_latest: dict[str, Any] = {}
 
 
 def protocols_in(file: Path) -> Iterator[type[Protocol]]:

@@ -1,0 +1,333 @@
+"""What an engine writes: runs, tasks, items and batches of its session, in short transactions.
+
+Every transaction first checks the lease, and gives all rows it touches new change numbers, so that readers
+can ask for what changed since the number they know.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from eucentric.engine.lease import check_lease
+from eucentric.engine.scheduler import Inputs, Path
+from eucentric.engine.worker import ItemRecord
+from eucentric.store import Database, tables
+
+
+class StartedTask(NamedTuple):
+    """A task as its start was written."""
+
+    id: int
+    attempt: int
+
+
+class Journal:
+    """The one writer of a session; open a transaction with `write`."""
+
+    def __init__(self, database: Database, session_id: int, token: int) -> None:
+        self.database = database
+        self.session_id = session_id
+        self.token = token
+        self.run_ids: dict[str, int] = {}
+        with database.read() as connection:
+            self.change = max(
+                connection.execute(
+                    select(func.coalesce(func.max(table.c.change), 0)).where(table.c.session_id == session_id)
+                ).scalar_one()
+                for table in (tables.item, tables.task, tables.batch)
+            )
+            self.run_ids.update(
+                connection.execute(
+                    select(tables.run.c.name, tables.run.c.id).where(tables.run.c.session_id == session_id)
+                )
+                .tuples()
+                .all()
+            )
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator["Writer"]:
+        """Open a transaction; it is committed at the end of the block, or not at all.
+
+        Raises:
+            LeaseLost: Another engine has taken over.
+            DatabaseUnavailable, DiskFull: Nothing was written.
+        """
+        with self.database.write() as connection:
+            check_lease(connection, self.session_id, self.token)
+            yield Writer(self, connection)
+
+
+class Writer:
+    """The statements of one transaction."""
+
+    def __init__(self, journal: Journal, connection: Connection) -> None:
+        self.connection = connection
+        self._journal = journal
+        self._session = journal.session_id
+        self._runs = journal.run_ids
+        journal.change += 1
+        self._change = journal.change
+
+    # ---------------------------------------------------------------- sources
+
+    def items_found(
+        self, run: str, revision: int, first_output: str, found: Sequence[tuple[str, Path, ItemRecord]]
+    ) -> list[int]:
+        """Write items of a source, (output, path, item) each, replacing older ones; return their numbers.
+
+        An item of the source's first output ends the trouble there was with it.
+        """
+        run_id = self._runs[run]
+        for output, path, _ in found:
+            self._supersede(run_id, path, (output,))
+            if output == first_output:
+                self._retire_task(run_id, path)
+        return self._insert_items(run_id, revision, found)
+
+    def trouble(self, run: str, revision: int, path: Path, reason: str) -> None:
+        """Write down that a source cannot read what it found."""
+        run_id = self._runs[run]
+        self._retire_task(run_id, path)
+        now = time.time()
+        self.connection.execute(
+            insert(tables.task).values(
+                **self._place(run_id, path),
+                revision=revision,
+                generation=0,
+                attempt=1,
+                state="failed",
+                current=True,
+                inputs={},
+                seed="",
+                started=now,
+                finished=now,
+                error=reason,
+                change=self._change,
+            )
+        )
+
+    # ---------------------------------------------------------------- tasks
+
+    def start_task(
+        self,
+        run: str,
+        revision: int,
+        path: Path,
+        *,
+        generation: int,
+        inputs: Inputs,
+        seed: str,
+        worker: str,
+    ) -> StartedTask:
+        """Write that a task begins; its attempts are counted before it can end anything."""
+        run_id = self._runs[run]
+        before = self._retire_task(run_id, path)
+        same = before is not None and (before.revision, before.generation) == (revision, generation)
+        attempt = before.attempt + 1 if before is not None and same else 1
+        number = self.connection.execute(
+            insert(tables.task)
+            .values(
+                **self._place(run_id, path),
+                revision=revision,
+                generation=generation,
+                attempt=attempt,
+                state="running",
+                current=True,
+                inputs=inputs,
+                seed=seed,
+                worker=worker,
+                started=time.time(),
+                change=self._change,
+            )
+            .returning(tables.task.c.id)
+        ).scalar_one()
+        return StartedTask(number, attempt)
+
+    def task_done(
+        self, task: int, run: str, revision: int, path: Path, outputs: Sequence[tuple[str, ItemRecord]]
+    ) -> tuple[int, ...]:
+        """Write the outputs of a task in place of older ones, and return their numbers."""
+        run_id = self._runs[run]
+        self._end_task(task, "done")
+        self._supersede(run_id, path, [output for output, _ in outputs])
+        rows = [(output, path, record) for output, record in outputs]
+        return tuple(self._insert_items(run_id, revision, rows, task_id=task))
+
+    def task_failed(self, task: int, run: str, path: Path, state: str, reason: str, log: str | None) -> None:
+        """Write that a task failed or was rejected; older outputs are not in the stream any more."""
+        self._end_task(task, state, reason, log)
+        self._supersede(self._runs[run], path)
+
+    def task_interrupted(self, task: int, reason: str) -> None:
+        """Write that a task ended without an answer."""
+        self._end_task(task, "interrupted", reason)
+
+    def interrupt_all(self, reason: str) -> None:
+        """Write that whatever seems to run does not (any more)."""
+        self.connection.execute(
+            update(tables.task)
+            .where(tables.task.c.session_id == self._session, tables.task.c.state == "running")
+            .values(state="interrupted", finished=time.time(), error=reason, change=self._change)
+        )
+
+    # ---------------------------------------------------------------- accumulators
+
+    def journal_batch(
+        self,
+        run: str,
+        revision: int,
+        acquisition: str,
+        version: int,
+        added: Iterable[tuple[Path, Inputs]],
+        removed: Iterable[tuple[Path, Inputs]],
+        seed: str,
+    ) -> StartedTask:
+        """Write down a batch before it runs; a repetition keeps its row and counts as another attempt."""
+        values: dict[str, Any] = {
+            "added": [["/".join(path[1:]), inputs] for path, inputs in added],
+            "removed": [["/".join(path[1:]), inputs] for path, inputs in removed],
+            "seed": seed,
+            "state": "journalled",
+            "started": time.time(),
+            "finished": None,
+            "error": None,
+            "change": self._change,
+        }
+        place = {"run_id": self._runs[run], "revision": revision, "version": version}
+        batch = tables.batch.c
+        row = self.connection.execute(
+            update(tables.batch)
+            .where(*(batch[name] == value for name, value in place.items()), batch.acquisition == acquisition)
+            .values(**values, attempt=batch.attempt + 1)
+            .returning(batch.id, batch.attempt)
+        ).first()
+        if row is None:
+            values |= place | {"session_id": self._session, "acquisition": acquisition, "attempt": 1}
+            row = self.connection.execute(
+                insert(tables.batch).values(values).returning(batch.id, batch.attempt)
+            ).one()
+        return StartedTask(row.id, row.attempt)
+
+    def batch_done(
+        self, batch: int, run: str, revision: int, acquisition: str, outputs: Sequence[tuple[str, ItemRecord]]
+    ) -> tuple[int, ...]:
+        """Write the next version of an accumulator's output, and return its number."""
+        run_id = self._runs[run]
+        self._end_batch(batch, "done")
+        self._supersede(run_id, (acquisition,))
+        rows = [(output, (acquisition,), record) for output, record in outputs]
+        return tuple(self._insert_items(run_id, revision, rows, batch_id=batch))
+
+    def batch_failed(self, batch: int, reason: str, log: str | None) -> None:
+        """Write that a batch failed; the version before stays."""
+        self._end_batch(batch, "failed", reason, log)
+
+    # ---------------------------------------------------------------- visibility
+
+    def set_visible(self, items: Sequence[int], visible: bool) -> None:
+        """Take items out of the stream, or put them back."""
+        state = "current" if visible else "withdrawn"
+        item = tables.item.c
+        statement = (
+            update(tables.item)
+            # Numbers written into the statement, since databases limit the parameters of one.
+            .where(item.id.in_(bindparam("numbers", expanding=True, literal_execute=True)))
+            .where(item.state != "superseded")
+            .values(state=state, change=self._change)
+        )
+        for first in range(0, len(items), 10_000):
+            self.connection.execute(statement, {"numbers": items[first : first + 10_000]})
+
+    def withdraw(self, run: str, paths: Sequence[Path], reason: str) -> None:
+        """Remember that these paths were taken out at `run`."""
+        self.restore(run, paths)
+        self.connection.execute(
+            insert(tables.withdrawal),
+            [
+                {**self._key(self._runs[run], path), "reason": reason, "created": time.time()}
+                for path in paths
+            ],
+        )
+
+    def restore(self, run: str, paths: Sequence[Path]) -> None:
+        """Forget that these paths were taken out at `run`."""
+        gone = tables.withdrawal.c
+        self.connection.execute(
+            tables.withdrawal.delete().where(
+                gone.run_id == self._runs[run],
+                gone.acquisition == bindparam("of_acquisition"),
+                gone.key == bindparam("of_key"),
+            ),
+            [{"of_acquisition": path[0], "of_key": "/".join(path[1:])} for path in paths],
+        )
+
+    # ---------------------------------------------------------------- helpers
+
+    def _key(self, run_id: int, path: Path) -> dict[str, Any]:
+        return {"run_id": run_id, "acquisition": path[0], "key": "/".join(path[1:])}
+
+    def _place(self, run_id: int, path: Path) -> dict[str, Any]:
+        return {"session_id": self._session, **self._key(run_id, path)}
+
+    def _insert_items(
+        self,
+        run_id: int,
+        revision: int,
+        rows: Sequence[tuple[str, Path, ItemRecord]],
+        task_id: int | None = None,
+        batch_id: int | None = None,
+    ) -> list[int]:
+        common = {
+            "revision": revision,
+            "task_id": task_id,
+            "batch_id": batch_id,
+            "state": "current",
+            "created": time.time(),
+            "change": self._change,
+        }
+        values = [
+            {**common, **self._place(run_id, path), "output": output, **record}
+            for output, path, record in rows
+        ]
+        result = self.connection.execute(
+            insert(tables.item).returning(tables.item.c.id, sort_by_parameter_order=True), values
+        )
+        return list(result.scalars())
+
+    def _supersede(self, run_id: int, path: Path, outputs: Sequence[str] | None = None) -> None:
+        item = tables.item.c
+        where = [item[name] == value for name, value in self._key(run_id, path).items()]
+        if outputs is not None:
+            where.append(item.output.in_(outputs))
+        self.connection.execute(
+            update(tables.item)
+            .where(*where, item.state != "superseded")
+            .values(state="superseded", change=self._change)
+        )
+
+    def _retire_task(self, run_id: int, path: Path) -> Any:
+        task = tables.task.c
+        where = [task[name] == value for name, value in self._key(run_id, path).items()]
+        return self.connection.execute(
+            update(tables.task)
+            .where(*where, task.current)
+            .values(current=False)
+            .returning(task.revision, task.generation, task.attempt)
+        ).first()
+
+    def _end_task(self, task: int, state: str, error: str | None = None, log: str | None = None) -> None:
+        self.connection.execute(
+            update(tables.task)
+            .where(tables.task.c.id == task)
+            .values(state=state, finished=time.time(), error=error, log=log, change=self._change)
+        )
+
+    def _end_batch(self, batch: int, state: str, error: str | None = None, log: str | None = None) -> None:
+        self.connection.execute(
+            update(tables.batch)
+            .where(tables.batch.c.id == batch)
+            .values(state=state, finished=time.time(), error=error, log=log, change=self._change)
+        )

@@ -1,0 +1,118 @@
+"""Reading back from the database what a session's scheduler needs to go on."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from eucentric.engine.graph import Graph
+from eucentric.engine.protocol import Found
+from eucentric.engine.scheduler import BatchMemory, Memory, Path, TaskMemory
+from eucentric.engine.worker import item_of
+from eucentric.engine.workflow import RunSpec, Workflow
+from eucentric.store.tables import batch, item, run, run_revision, task, withdrawal
+
+
+def read_runs(connection: Connection, session_id: int) -> dict[str, Row[Any]]:
+    """Return the runs of a session with their current revision (params, inputs, code, ...), by name."""
+    query = (
+        select(run, run_revision)
+        .join(run_revision, (run_revision.c.run_id == run.c.id) & (run_revision.c.number == run.c.revision))
+        .where(run.c.session_id == session_id)
+        .order_by(run.c.id)
+    )
+    return {row.name: row for row in connection.execute(query)}
+
+
+def workflow_of(runs: dict[str, Row[Any]], session: str) -> Workflow:
+    """Return the runs of a session as the workflow document that they are."""
+    specs = {
+        name: RunSpec(protocol=row.protocol, params=row.params, inputs=row.inputs)
+        for name, row in runs.items()
+    }
+    return Workflow(name="session", description=f"The workflow of session {session}", runs=specs)
+
+
+def path_of(acquisition: str, key: str) -> Path:
+    """Return the path of a row: its acquisition followed by the parts of its key."""
+    return (acquisition, *key.split("/")) if key else (acquisition,)
+
+
+def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory:
+    """Return everything that was committed for a session with the runs of `graph`.
+
+    The rows are read column by column as plain tuples: a session of 20,000 exposures has several hundred
+    thousand of them.
+    """
+    runs = {row.id: row for row in read_runs(connection, session_id).values()}
+    names = {number: row.name for number, row in runs.items()}
+    memory = Memory(revisions={row.name: row.revision for row in runs.values()})
+    columns = (item.c.run_id, item.c.output, item.c.acquisition, item.c.key, item.c.id, item.c.state)
+    query = select(*columns, item.c.revision).where(
+        item.c.session_id == session_id, item.c.state != "superseded"
+    )
+    items = memory.items
+    for run_id, output, acquisition, key, number, state, revision in connection.execute(
+        query.order_by(item.c.id)
+    ):
+        path = path_of(acquisition, key)
+        items.append((names[run_id], output, path, number, state == "withdrawn", revision))
+    shallow = select(item.c.id, item.c.revision).where(item.c.session_id == session_id, item.c.key == "")
+    memory.shallow.update(connection.execute(shallow).tuples().all())
+    _read_tasks(connection, session_id, runs, graph, memory)
+    _read_batches(connection, session_id, runs, memory)
+    gone = select(withdrawal.c.run_id, withdrawal.c.acquisition, withdrawal.c.key)
+    for run_id, acquisition, key in connection.execute(gone.where(withdrawal.c.run_id.in_(list(runs)))):
+        memory.withdrawn.append((names[run_id], path_of(acquisition, key)))
+    return memory
+
+
+def _read_tasks(connection: Connection, session_id: int, runs: dict[int, Row[Any]], memory: Memory) -> None:
+    query = select(
+        task.c.run_id,
+        task.c.acquisition,
+        task.c.key,
+        task.c.revision,
+        task.c.state,
+        task.c.inputs,
+        task.c.generation,
+    ).where(task.c.session_id == session_id, task.c.current, task.c.state.in_(("done", "failed", "rejected")))
+    for run_id, acquisition, key, revision, state, inputs, generation in connection.execute(query):
+        owner = runs[run_id]
+        if revision != owner.revision:
+            continue
+        path = path_of(acquisition, key)
+        if graph[owner.name].station == "source":
+            memory.troubles.append((owner.name, graph[owner.name].outputs[0], path))
+        else:
+            done = generation + (state == "done")
+            memory.tasks.append(TaskMemory(owner.name, path, inputs, state, done))
+
+
+def _read_batches(connection: Connection, session_id: int, runs: dict[int, Row[Any]], memory: Memory) -> None:
+    query = select(batch).where(batch.c.session_id == session_id).order_by(batch.c.version)
+    for row in connection.execute(query):
+        if row.revision == runs[row.run_id].revision:
+            memory.batches.append(
+                BatchMemory(
+                    runs[row.run_id].name,
+                    (row.acquisition,),
+                    row.version,
+                    [(path_of(row.acquisition, key), inputs) for key, inputs in row.added],
+                    [(path_of(row.acquisition, key), inputs) for key, inputs in row.removed],
+                    row.state,
+                )
+            )
+
+
+def read_found(connection: Connection, session_id: int, run_id: int, revision: int) -> list[Found]:
+    """Return what a source yielded under its current revision, in the order in which it came."""
+    query = (
+        select(item.c.acquisition, item.c.key, item.c.output, item.c.kind, item.c.data)
+        .where(item.c.session_id == session_id, item.c.run_id == run_id, item.c.revision == revision)
+        .where(item.c.state != "superseded")
+        .order_by(item.c.id)
+    )
+    return [
+        Found(row.acquisition, path_of(row.acquisition, row.key)[1:], row.output, item_of(row._asdict()))  # type: ignore[arg-type]
+        for row in connection.execute(query)
+    ]
