@@ -11,13 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eucentric.engine.scheduler import Worker
 from eucentric.engine.worker import Result, TaskSpec, execute
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +39,8 @@ class Executor(ABC):
 
     answer: Answer
     """Set by the engine before the first task."""
+    lost: Callable[[str], None]
+    """Likewise; called with the reason when all workers are lost at once."""
 
     @abstractmethod
     async def start(self) -> list[Worker]:
@@ -87,7 +86,7 @@ class InlineExecutor(Executor):
 
     async def kill(self, worker: str) -> None:
         """Refuse: a thread cannot be ended."""
-        log.warning("A task of the inline executor cannot be ended; it goes on until it is done.")
+        log.warning("The task of worker %s cannot be ended; it goes on until it is done.", worker)
 
     async def close(self) -> None:
         """Wait for the running task, whose result is dropped."""
@@ -102,7 +101,7 @@ class DaskExecutor(Executor):
     def __init__(self, connect: Callable[[], Any]) -> None:
         """Use the cluster to which `connect()`, a coroutine function, gives an asynchronous client."""
         self._connect = connect
-        self._client: Client | None = None
+        self._client: Any = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self) -> list[Worker]:
@@ -137,9 +136,9 @@ class DaskExecutor(Executor):
                 " ended from outside"
             )
         except (CancelledError, asyncio.CancelledError, OSError, RuntimeError) as error:
-            if self._client is None or ticket not in self._tasks:
-                return
-            outcome = WorkerGone(f"the connection to the worker was lost ({type(error).__name__}: {error})")
+            if self._client is not None and ticket in self._tasks:
+                self.lost(f"The connection to the workers was lost ({type(error).__name__}: {error}).")
+            return
         self._tasks.pop(ticket, None)
         self.answer(ticket, outcome)
 

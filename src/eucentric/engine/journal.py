@@ -68,6 +68,7 @@ class Writer:
         self._journal = journal
         self._session = journal.session_id
         self._runs = journal.run_ids
+        self.time = time.time()
         journal.change += 1
         self._change = journal.change
 
@@ -91,7 +92,6 @@ class Writer:
         """Write down that a source cannot read what it found."""
         run_id = self._runs[run]
         self._retire_task(run_id, path)
-        now = time.time()
         self.connection.execute(
             insert(tables.task).values(
                 **self._place(run_id, path),
@@ -102,12 +102,16 @@ class Writer:
                 current=True,
                 inputs={},
                 seed="",
-                started=now,
-                finished=now,
+                started=self.time,
+                finished=self.time,
                 error=reason,
                 change=self._change,
             )
         )
+
+    def supersede(self, run: str, path: Path, output: str) -> None:
+        """Write that one output of `run` is not in the stream any more."""
+        self._supersede(self._runs[run], path, (output,))
 
     # ---------------------------------------------------------------- tasks
 
@@ -139,7 +143,7 @@ class Writer:
                 inputs=inputs,
                 seed=seed,
                 worker=worker,
-                started=time.time(),
+                started=self.time,
                 change=self._change,
             )
             .returning(tables.task.c.id)
@@ -170,7 +174,7 @@ class Writer:
         self.connection.execute(
             update(tables.task)
             .where(tables.task.c.session_id == self._session, tables.task.c.state == "running")
-            .values(state="interrupted", finished=time.time(), error=reason, change=self._change)
+            .values(state="interrupted", finished=self.time, error=reason, change=self._change)
         )
 
     # ---------------------------------------------------------------- accumulators
@@ -191,7 +195,7 @@ class Writer:
             "removed": [["/".join(path[1:]), inputs] for path, inputs in removed],
             "seed": seed,
             "state": "journalled",
-            "started": time.time(),
+            "started": self.time,
             "finished": None,
             "error": None,
             "change": self._change,
@@ -285,7 +289,7 @@ class Writer:
             "task_id": task_id,
             "batch_id": batch_id,
             "state": "current",
-            "created": time.time(),
+            "created": self.time,
             "change": self._change,
         }
         values = [
@@ -322,12 +326,12 @@ class Writer:
         self.connection.execute(
             update(tables.task)
             .where(tables.task.c.id == task)
-            .values(state=state, finished=time.time(), error=error, log=log, change=self._change)
+            .values(state=state, finished=self.time, error=error, log=log, change=self._change)
         )
 
     def _end_batch(self, batch: int, state: str, error: str | None = None, log: str | None = None) -> None:
         self.connection.execute(
             update(tables.batch)
             .where(tables.batch.c.id == batch)
-            .values(state=state, finished=time.time(), error=error, log=log, change=self._change)
+            .values(state=state, finished=self.time, error=error, log=log, change=self._change)
         )

@@ -66,7 +66,9 @@ def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory
     return memory
 
 
-def _read_tasks(connection: Connection, session_id: int, runs: dict[int, Row[Any]], memory: Memory) -> None:
+def _read_tasks(
+    connection: Connection, session_id: int, runs: dict[int, Row[Any]], graph: Graph, memory: Memory
+) -> None:
     query = select(
         task.c.run_id,
         task.c.acquisition,

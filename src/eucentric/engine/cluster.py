@@ -1,0 +1,212 @@
+"""The site's Dask cluster: one scheduler and one single-thread process per worker, for all sessions.
+
+The cluster is a process of its own, so that engines come and go (or are killed) while others go on. The
+first engine that needs it starts it; it ends by itself when no engine has been connected for a while. It
+listens on loopback, encrypted, with keys that only the site's owner can read, since Dask executes what it
+receives. A facility's cluster (Slurm, PBS, SGE, LSF) is used by the scheduler's address in `eucentric.toml`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+import psutil
+from filelock import FileLock
+
+from eucentric.store import Site
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.security import Security
+
+IDLE_SECONDS = 30.0
+CONFIG: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.daemon": False,
+    "distributed.comm.timeouts.connect": "10s",
+    "distributed.admin.tick.limit": "1h",
+}
+
+
+class ClusterError(RuntimeError):
+    """The cluster could not be started or reached."""
+
+
+def worker_names(cpus: int, gpus: int) -> list[str]:
+    """Return the names of a site's workers: one per GPU, and one per CPU that is left."""
+    return [f"gpu-{number}" for number in range(gpus)] + [f"cpu-{number}" for number in range(cpus - gpus)]
+
+
+async def connect(site: Site) -> "Client":
+    """Return an asynchronous client of the site's cluster, which is started where it is not running.
+
+    Raises:
+        ClusterError: It did not start; the message names its log.
+    """
+    from distributed import Client
+
+    with dask.config.set(CONFIG):
+        if site.workers.scheduler is not None:
+            return await Client(site.workers.scheduler, asynchronous=True, security=_site_security(site))
+        record = await asyncio.to_thread(_running, site)
+        security = _security(record)
+        return await Client(record["address"], asynchronous=True, security=security, timeout=20)
+
+
+def _site_security(site: Site) -> "Security | None":
+    """Return the keys for a cluster that others run: TLS is required unless it is on loopback."""
+    from distributed.security import Security
+
+    address = site.workers.scheduler or ""
+    if address.startswith("tls://"):
+        return Security(
+            require_encryption=True,
+            tls_ca_file=str(site.workers.tls_ca),
+            tls_client_cert=str(site.workers.tls_cert),
+            tls_client_key=str(site.workers.tls_key),
+        )
+    if address.split("//")[-1].split(":")[0] not in ("127.0.0.1", "localhost"):
+        raise ClusterError(
+            f"The scheduler {address} in eucentric.toml is neither on this machine nor encrypted; Dask"
+            " executes what it receives, so use a tls:// address with keys."
+        )
+    return None
+
+
+def _security(record: dict[str, Any]) -> "Security":
+    from distributed.security import Security
+
+    return Security(
+        require_encryption=True,
+        tls_ca_file=record["certificate"],
+        tls_client_cert=record["certificate"],
+        tls_client_key=record["key"],
+    )
+
+
+def _running(site: Site) -> dict[str, Any]:
+    """Return the record of the living cluster, after starting one if need be."""
+    with FileLock(site.run_folder / "cluster.lock"):
+        record = _read(site)
+        if record is not None:
+            return record
+        log = site.logs_folder / "cluster.log"
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "eucentric.engine.cluster", str(site.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                start_new_session=True,
+            )
+        assert process.stdout is not None
+        with process.stdout:
+            process.stdout.readline()  # written when it is ready; empty when it has ended
+        record = _read(site)
+        if record is None:
+            raise ClusterError(f"The site's workers could not be started; {log} says why.")
+        return record
+
+
+def _read(site: Site) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+        record: dict[str, Any] = json.loads((site.run_folder / "cluster.json").read_text())
+        process = psutil.Process(record["pid"])
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        if alive and abs(process.create_time() - record["created"]) < 1:
+            return record
+    return None
+
+
+async def serve(folder: Path) -> None:
+    """Run the cluster of the site in `folder` until nobody has used it for a while."""
+    site = Site.open(folder)
+    with dask.config.set(CONFIG):
+        security, record = _new_keys(site)
+        async with await _start(site, security) as cluster:
+            process = psutil.Process()
+            record |= {
+                "address": cluster.scheduler_address,
+                "pid": process.pid,
+                "created": process.create_time(),
+            }
+            file = site.run_folder / "cluster.json"
+            file.with_suffix(".new").write_text(json.dumps(record))
+            file.with_suffix(".new").replace(file)
+            print("ready", flush=True)  # noqa: T201 - the word that the starter waits for
+            await _until_unused(cluster)
+            file.unlink(missing_ok=True)
+
+
+def _new_keys(site: Site) -> tuple["Security", dict[str, Any]]:
+    """Make a key and a certificate for this life of the cluster, readable by the site's owner only."""
+    from distributed.security import Security
+
+    made = Security.temporary()
+    record: dict[str, Any] = {}
+    for name, content in (("certificate", made.tls_ca_file), ("key", made.tls_client_key)):
+        file = site.run_folder / f"cluster-{name}.pem"
+        file.unlink(missing_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(str(content))
+        record[name] = str(file)
+    return made, record
+
+
+async def _start(site: Site, security: "Security") -> Any:
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    cpus = site.workers.cpus or os.cpu_count() or 1
+    gpus = site.workers.gpus if site.workers.gpus is not None else count_gpus()
+    memory = site.workers.memory_bytes
+    workers = {}
+    for name in worker_names(cpus, gpus):
+        device = name.removeprefix("gpu-") if name.startswith("gpu-") else ""
+        options = {
+            "nthreads": 1,
+            "name": name,
+            "memory_limit": memory,
+            "dashboard": False,
+            "host": "127.0.0.1",
+            "security": security,
+            "env": {"CUDA_VISIBLE_DEVICES": device, "EUCENTRIC_GPU": "1" if device else "0"},
+            "local_directory": str(site.run_folder),
+        }
+        workers[name] = {"cls": Nanny, "options": options}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "security": security},
+    }
+    return SpecCluster(workers=workers, scheduler=scheduler, asynchronous=True, security=security)
+
+
+def count_gpus() -> int:
+    """Return how many CUDA devices this machine has, without importing torch."""
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+async def _until_unused(cluster: Any) -> None:
+    """Return when no client has been connected for IDLE_SECONDS."""
+    used = time.monotonic()
+    while time.monotonic() - used < IDLE_SECONDS:
+        if len(cluster.scheduler.clients) > 1:  # one is the scheduler's own
+            used = time.monotonic()
+        await asyncio.sleep(IDLE_SECONDS / 10)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

@@ -1,0 +1,270 @@
+"""The engine of one session: a loop that takes events to the scheduler and its wishes to the outside.
+
+It keeps nothing that is not in the database: whatever goes wrong with the database or the workers, it lets go
+of everything, waits until they are back, and starts anew from what was committed.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from eucentric.engine import scheduler as ev
+from eucentric.engine.executors import Executor, ExecutorLost
+from eucentric.engine.journal import Journal
+from eucentric.engine.lease import SECONDS as LEASE_SECONDS
+from eucentric.engine.lease import give_lease_back, take_lease
+from eucentric.engine.outside import Action, StartSource, StopEngine, StopSource, Submit
+from eucentric.engine.recollect import read_found
+from eucentric.engine.registry import Registry
+from eucentric.engine.sessions import session_id_of
+from eucentric.engine.sources import FoundItem, FoundTrouble, RunningSource
+from eucentric.engine.steps import Ended, Rang, StepEvent, Steps
+from eucentric.engine.worker import Result
+from eucentric.store import Bell, Database, DatabaseUnavailable, DiskFull, Site
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = LEASE_SECONDS / 4
+MOST_EVENTS = 500
+"""Most events in one transaction."""
+LONGEST_WAIT = 10.0
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs one session until it is told to stop, or (`until_idle`) until nothing is left to do."""
+
+    def __init__(
+        self,
+        site: Site,
+        database: Database,
+        session: str,
+        executor: Executor,
+        *,
+        registry: Registry | None = None,
+        until_idle: bool = False,
+    ) -> None:
+        """Prepare; nothing is read or written before `run`.
+
+        Args:
+            site: The site that holds the session.
+            database: The site's database.
+            session: Name of the session.
+            executor: Where tasks are computed.
+            registry: The protocols; by default those installed and the site's own.
+            until_idle: End when everything that the sources can find is worked on.
+        """
+        self.site = site
+        self.database = database
+        self.session = session
+        self.until_idle = until_idle
+        self._registry = registry if registry is not None else Registry(site.protocols_folder)
+        self._executor = executor
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="steps")
+        self._sources: dict[str, RunningSource] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._busy: dict[int, str] = {}
+        self._free_at_hold = 0
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Run the session's engine.
+
+        Raises:
+            SessionBusy: Another engine runs the session.
+            LeaseLost: Another engine has taken it over; this one has stopped.
+            WorkflowError: The session's workflow cannot run with the protocols that are here.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[StepEvent | ExecutorLost | StopEngine] = asyncio.Queue()
+        self._executor.answer = lambda ticket, outcome: self._ended(Ended(ticket, outcome))
+        self._executor.lost = lambda reason: self._queue.put_nowait(ExecutorLost(reason))
+        number, token = await self._in_thread(self._take_lease)
+        bell = Bell(self.site, self.database)
+        listener = asyncio.create_task(self._listen(bell))
+        try:
+            await self._keep_living(number, token, bell)
+        finally:
+            listener.cancel()
+            await self._let_go()
+            await self._in_thread(self._give_back, number, token)
+            self._thread.shutdown()
+
+    def stop(self) -> None:
+        """Ask the engine to end, from the event loop (a signal handler, say)."""
+        self._queue.put_nowait(StopEngine())
+
+    async def _keep_living(self, number: int, token: int, bell: Bell) -> None:
+        wait = 0.5
+        while not self._stopping:
+            try:
+                await self._live(number, token, bell)
+                return
+            except (DatabaseUnavailable, DiskFull, ExecutorLost) as error:
+                log.error("%s The engine starts anew in %.0f s from what was committed.", error, wait)
+                await self._let_go()
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _live(self, number: int, token: int, bell: Bell) -> None:
+        """One life of the engine, from what was committed to a stop or a failure of the surroundings."""
+        self._queue = asyncio.Queue()
+        starting = asyncio.create_task(self._executor.start())
+        try:
+            steps = await self._in_thread(self._read_back, number, token)
+            actions = await self._in_thread(steps.begin)
+        finally:
+            workers = await starting
+        for name, row in steps.runs.items():
+            if steps.graph[name].station == "source" and not row.closed:
+                actions.append(StartSource(name))
+        events: Sequence[StepEvent] = [self._workers(workers), Rang()]
+        while True:
+            self._perform(actions, steps)
+            actions = await self._in_thread(steps.step, events)
+            bell.ring(f"changes:{self.session}")
+            self._note_written(events, steps)
+            self._perform(actions, steps)
+            actions = []
+            if self._stopping or (self.until_idle and steps.idle and self._queue.empty()):
+                return
+            events = await self._next_events(steps)
+
+    # ---------------------------------------------------------------- events
+
+    async def _next_events(self, steps: Steps) -> list[StepEvent]:
+        """Wait for something to happen; a heartbeat renews the lease and looks for what a bell missed."""
+        try:
+            first = await asyncio.wait_for(self._queue.get(), HEARTBEAT)
+        except TimeoutError:
+            released = steps.held is not None and self._free_space() > self._free_at_hold
+            return [ev.Release(), Rang()] if released else [Rang()]
+        taken = [first]
+        while not self._queue.empty() and len(taken) < MOST_EVENTS:
+            taken.append(self._queue.get_nowait())
+        events: list[StepEvent] = []
+        for event in taken:
+            if isinstance(event, ExecutorLost):
+                raise event
+            if isinstance(event, StopEngine):
+                self._stopping = True
+            else:
+                events.append(event)
+        return events
+
+    def _note_written(self, events: Sequence[StepEvent], steps: Steps) -> None:
+        for event in events:
+            if isinstance(event, FoundItem | FoundTrouble) and event.run in self._sources:
+                self._sources[event.run].taken()
+            if isinstance(event, Ended) and isinstance(event.outcome, Result):
+                if event.outcome.status == "no_space":
+                    self._free_at_hold = self._free_space()
+        if self._stopping:
+            steps.caught_up.clear()
+
+    def _free_space(self) -> int:
+        return shutil.disk_usage(self.site.session_folder(self.session)).free
+
+    def _ended(self, event: Ended) -> None:
+        if (timer := self._timers.pop(event.ticket, None)) is not None:
+            timer.cancel()
+        if self._busy.pop(event.ticket, None) is not None:
+            self._queue.put_nowait(event)
+
+    async def _listen(self, bell: Bell) -> None:
+        async for topic in bell.listen():
+            if topic == f"commands:{self.session}":
+                self._queue.put_nowait(Rang())
+
+    # ---------------------------------------------------------------- actions
+
+    def _perform(self, actions: Sequence[Action], steps: Steps) -> None:
+        for action in actions:
+            match action:
+                case Submit():
+                    self._submit(action)
+                case StartSource():
+                    self._start_source(action.run, steps)
+                case StopSource():
+                    self._stop_source(action.run)
+                case StopEngine():
+                    self._stopping = True
+
+    def _submit(self, submit: Submit) -> None:
+        self._busy[submit.ticket] = submit.worker
+        if submit.timeout is not None:
+            self._timers[submit.ticket] = self._loop.call_later(
+                submit.timeout, lambda: asyncio.ensure_future(self._time_out(submit))
+            )
+        self._executor.submit(submit.ticket, submit.worker, submit.spec)
+
+    async def _time_out(self, submit: Submit) -> None:
+        """End a task by force; it failed, and is not tried again unasked."""
+        if submit.ticket in self._busy:
+            reason = f"It was ended by force: it took longer than {submit.timeout:g} s."
+            await self._executor.kill(submit.worker)
+            self._ended(Ended(submit.ticket, Result(status="failed", reason=reason)))
+
+    def _start_source(self, run: str, steps: Steps) -> None:
+        self._stop_source(run)
+        row = steps.runs[run]
+        protocol: Any = self._registry[row.protocol]
+        with self.database.read() as connection:
+            known = read_found(connection, steps.journal.session_id, row.id, row.revision)
+        source = RunningSource(
+            run,
+            protocol(protocol.Params.model_validate(row.params)),
+            self.site.session_folder(self.session),
+            lambda event: self._loop.call_soon_threadsafe(self._queue.put_nowait, event),
+        )
+        self._sources[run] = source
+        source.start(known)
+
+    def _stop_source(self, run: str) -> None:
+        if (source := self._sources.pop(run, None)) is not None:
+            source.stop()
+
+    async def _let_go(self) -> None:
+        """End everything outside: sources, timers, tasks."""
+        for run in list(self._sources):
+            self._stop_source(run)
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        workers, self._busy = set(self._busy.values()), {}
+        try:
+            for worker in workers:
+                await self._executor.kill(worker)
+            await self._executor.close()
+        except (OSError, TimeoutError) as error:
+            log.warning("The workers could not be told to stop (%s).", error)
+
+    # ---------------------------------------------------------------- in the steps' thread
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await self._loop.run_in_executor(self._thread, function, *args)
+
+    def _take_lease(self) -> tuple[int, int]:
+        with self.database.write() as connection:
+            number = session_id_of(connection, self.session)
+            return number, take_lease(connection, number)
+
+    def _give_back(self, number: int, token: int) -> None:
+        try:
+            with self.database.write() as connection:
+                give_lease_back(connection, number, token)
+        except (DatabaseUnavailable, DiskFull) as error:
+            log.warning("The session's lease runs out by itself: %s", error)
+
+    def _read_back(self, number: int, token: int) -> Steps:
+        journal = Journal(self.database, number, token)
+        return Steps(
+            journal, self._registry, self.site.session_folder(self.session), self.site.protocols_folder
+        )
+
+    def _workers(self, workers: Sequence[ev.Worker]) -> ev.Workers:
+        return ev.Workers(tuple(workers), self.site.workers.cpu_count, self.site.workers.memory_bytes)

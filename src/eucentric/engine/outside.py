@@ -1,0 +1,37 @@
+"""What a step of the engine asks to be done outside the transaction. Plain data."""
+
+from dataclasses import dataclass
+
+from eucentric.engine.worker import TaskSpec
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Begin a task on a worker; end it by force after `timeout` seconds."""
+
+    ticket: int
+    worker: str
+    spec: TaskSpec
+    timeout: float | None
+
+
+@dataclass(frozen=True)
+class StartSource:
+    """Begin a source's scan, or begin it anew."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class StopSource:
+    """End a source's scan."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class StopEngine:
+    """End the engine."""
+
+
+Action = Submit | StartSource | StopSource | StopEngine

@@ -1,0 +1,370 @@
+"""One step of an engine: events in, one transaction, and what is then to be done outside.
+
+Everything here is synchronous and is called from one thread at a time. When a step raises, nothing of it was
+committed, and the engine starts anew from the database.
+"""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from eucentric.engine import places
+from eucentric.engine import scheduler as ev
+from eucentric.engine.alterations import Alterations
+from eucentric.engine.commands import mark_handled, open_commands
+from eucentric.engine.executors import WorkerGone
+from eucentric.engine.graph import Graph
+from eucentric.engine.journal import Journal, Writer
+from eucentric.engine.outside import Action, Submit
+from eucentric.engine.provenance import digest_of
+from eucentric.engine.recollect import read_memory, read_runs, workflow_of
+from eucentric.engine.registry import Registry
+from eucentric.engine.scheduler import Scheduler
+from eucentric.engine.sources import CaughtUp, FoundItem, FoundTrouble, SourceEnded, SourceEvent
+from eucentric.engine.worker import BatchSpec, ItemRecord, PortRecords, Result, TaskSpec
+from eucentric.engine.workflow import WorkflowError, compile_workflow
+from eucentric.store.tables import item as items
+from eucentric.store.tables import session as sessions
+
+log = logging.getLogger(__name__)
+
+RECORDS_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task or batch has ended on its worker."""
+
+    ticket: int
+    outcome: Result | WorkerGone
+
+
+@dataclass(frozen=True)
+class Rang:
+    """There may be new commands."""
+
+
+StepEvent = SourceEvent | Ended | Rang | ev.Workers | ev.Release
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What belongs to a ticket: the row (of a task or a batch) and the description that was sent."""
+
+    row: int
+    start: ev.Start | ev.StartBatch
+    revision: int
+    spec: TaskSpec
+
+
+class Steps:
+    """The state of a living session: its scheduler, its journal, and what runs."""
+
+    def __init__(self, journal: Journal, registry: Registry, folder: Path, protocols: Path | None) -> None:
+        """Read back what was committed for the journal's session, whose folder is `folder`."""
+        self.journal = journal
+        self.registry = registry
+        self.folder = folder
+        self.protocols = protocols
+        self.held: str | None = None
+        self.caught_up: set[str] = set()
+        self._running: dict[int, _Running] = {}
+        self._records: dict[int, ItemRecord] = {}
+        self._actions: list[Action] = []
+        with journal.database.read() as connection:
+            self.runs = read_runs(connection, journal.session_id)
+            self.graph = self._compile()
+            memory = read_memory(connection, journal.session_id, self.graph)
+        self.scheduler = Scheduler(self.graph.values(), memory)
+        self.leftover: dict[str, set[tuple[str, ev.Path]]] = {}
+        for run, output, path, _, _, revision in memory.items:
+            if self.graph[run].station == "source" and revision < memory.revisions[run]:
+                self.leftover.setdefault(run, set()).add((output, path))
+        places.sweep(folder)
+
+    def _compile(self) -> Graph:
+        try:
+            return compile_workflow(workflow_of(self.runs, self.folder.name), self.registry)
+        except WorkflowError as error:
+            raise WorkflowError(error.problems, f"session {self.folder.name}") from error
+
+    # ---------------------------------------------------------------- steps
+
+    def begin(self) -> list[Action]:
+        """Take the first step: clear up what an earlier engine left, and renew what has changed since."""
+        with self.journal.write() as writer:
+            writer.interrupt_all("the engine ended before the task did")
+            alterations = Alterations(self, writer)
+            for run in alterations.renew_changed_code():
+                log.info("The code of run %s has changed: it is done again.", run)
+            self._carry_out([*alterations.instructions, *self.scheduler.handle()], writer)
+        return self._take_actions()
+
+    def step(self, events: Sequence[StepEvent]) -> list[Action]:
+        """Take in events, commit, and return what is to be done outside."""
+        with self.journal.write() as writer:
+            for (kind, _), group in groupby(events, lambda event: (type(event), getattr(event, "run", ""))):
+                if kind is FoundItem:
+                    self._found([event for event in group if isinstance(event, FoundItem)], writer)
+                else:
+                    for event in group:
+                        self._take_in(event, writer)
+        return self._take_actions()
+
+    def _take_actions(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    @property
+    def idle(self) -> bool:
+        """All that the sources have found is worked on to the end, and they have found all there is."""
+        open_sources = {
+            name
+            for name, plan in self.graph.items()
+            if plan.station == "source" and not self.runs[name].closed
+        }
+        return self.scheduler.idle and open_sources <= self.caught_up and not self.held
+
+    def _take_in(self, event: StepEvent, writer: Writer) -> None:
+        match event:
+            case FoundTrouble():
+                self._trouble(event, writer)
+            case CaughtUp():
+                self.caught_up.add(event.run)
+                self._clear_leftover(event.run, writer)
+            case SourceEnded():
+                self.caught_up.add(event.run)
+                if event.reason:
+                    self.hold(f"The source {event.run} has failed: {event.reason}", writer, stop=False)
+            case Ended():
+                self._ended(event.ticket, event.outcome, writer)
+            case Rang():
+                self._commands(writer)
+            case ev.Workers():
+                self._carry_out(self.scheduler.handle(event), writer)
+            case ev.Release():
+                self.held = None
+                self._write_held(writer)
+                self._carry_out(self.scheduler.handle(event), writer)
+
+    # ---------------------------------------------------------------- sources
+
+    def _found(self, found: Sequence[FoundItem], writer: Writer) -> None:
+        run = found[0].run
+        plan, revision = self.graph[run], self.scheduler.runs[run].revision
+        # Of several versions in one step only the last counts.
+        latest = {(event.output, event.path): event for event in found}
+        rows = [(event.output, event.path, event.record) for event in latest.values()]
+        numbers = writer.items_found(run, revision, plan.outputs[0], rows)
+        for number, (_, _, record) in zip(numbers, rows, strict=True):
+            self._remember(number, record)
+        if run in self.leftover:
+            self.leftover[run].difference_update(latest)
+        arrived = [
+            ev.Arrived(run, output, path, number)
+            for number, (output, path, _) in zip(numbers, rows, strict=True)
+        ]
+        self._carry_out(self.scheduler.handle(*arrived), writer)
+
+    def _trouble(self, event: FoundTrouble, writer: Writer) -> None:
+        revision, output = self.scheduler.runs[event.run].revision, self.graph[event.run].outputs[0]
+        writer.trouble(event.run, revision, event.path, event.reason)
+        writer.supersede(event.run, event.path, output)
+        self._carry_out(self.scheduler.handle(ev.Arrived(event.run, output, event.path, 0)), writer)
+
+    def _clear_leftover(self, run: str, writer: Writer) -> None:
+        """What the source's earlier revision found and this one did not leaves the stream."""
+        for output, path in self.leftover.pop(run, set()):
+            writer.supersede(run, path, output)
+            self._carry_out(self.scheduler.handle(ev.Arrived(run, output, path, 0)), writer)
+
+    # ---------------------------------------------------------------- tasks
+
+    def _carry_out(self, instructions: Sequence[ev.Instruction], writer: Writer) -> None:
+        for instruction in instructions:
+            match instruction:
+                case ev.Hide():
+                    writer.set_visible(instruction.items, False)
+                case ev.Show():
+                    writer.set_visible(instruction.items, True)
+                case ev.Start():
+                    self._start(instruction, writer)
+                case ev.StartBatch():
+                    self._start_batch(instruction, writer)
+
+    def _start(self, start: ev.Start, writer: Writer) -> None:
+        run = self.runs[start.run]
+        inputs: PortRecords = self._ports(start.inputs, writer)
+        identity = [run.protocol, run.protocol_version, run.code, run.params, start.path, inputs]
+        seed = digest_of(identity)
+        row, attempt = writer.start_task(
+            start.run,
+            run.revision,
+            start.path,
+            generation=start.generation,
+            inputs=start.inputs,
+            seed=seed,
+            worker=start.worker,
+        )
+        spec = self._spec(start, seed, row, attempt).model_copy(
+            update={
+                "inputs": inputs,
+                "destination": places.task_destination(start.run, run.revision, start.path, start.generation),
+            }
+        )
+        self._submit(_Running(row, start, run.revision, spec))
+
+    def _start_batch(self, start: ev.StartBatch, writer: Writer) -> None:
+        run = self.runs[start.run]
+        place = (start.run, run.revision, start.acquisition)
+        batch = BatchSpec(
+            before=places.version_folder(*place, start.version - 1) if start.version > 1 else None,
+            added=[self._ports(inputs, writer) for _, inputs in start.added],
+            removed=[self._ports(inputs, writer) for _, inputs in start.removed],
+        )
+        identity = [run.protocol, run.protocol_version, run.code, run.params, start.acquisition]
+        seed = digest_of([*identity, start.version, batch.model_dump()])
+        row, attempt = writer.journal_batch(*place, start.version, start.added, start.removed, seed)
+        spec = self._spec(start, seed, row, attempt).model_copy(
+            update={"batch": batch, "destination": places.version_folder(*place, start.version)}
+        )
+        self._submit(_Running(row, start, run.revision, spec))
+
+    def _spec(self, start: ev.Start | ev.StartBatch, seed: str, row: int, attempt: int) -> TaskSpec:
+        run = self.runs[start.run]
+        path = start.path if isinstance(start, ev.Start) else (start.acquisition,)
+        kind = "task" if isinstance(start, ev.Start) else "batch"
+        return TaskSpec(
+            protocol=run.protocol,
+            protocols=str(self.protocols) if self.protocols else None,
+            code=run.code,
+            params=run.params,
+            path=path,
+            session=str(self.folder),
+            work=f"work/{kind}-{row}.{attempt}",
+            destination="",
+            log=places.log_file(start.run, path, row, attempt),
+            seed=seed,
+            cpus=start.cpus,
+            device="cuda" if start.worker.startswith("gpu") else "cpu",
+        )
+
+    def _submit(self, running: _Running) -> None:
+        start = running.start
+        self._running[start.ticket] = running
+        timeout = self.registry[running.spec.protocol].resources.timeout
+        self._actions.append(Submit(start.ticket, start.worker, running.spec, timeout))
+
+    def _ended(self, ticket: int, outcome: Result | WorkerGone, writer: Writer) -> None:
+        running = self._running.pop(ticket)
+        work = self.folder / running.spec.work
+        if isinstance(outcome, WorkerGone):
+            self._died(ticket, running, outcome.reason, writer)
+        elif not self.scheduler.accepts(ticket):
+            self._interrupted(ticket, running, "its inputs or its parameters changed while it ran", writer)
+        elif outcome.status == "no_space":
+            shutil.rmtree(work, ignore_errors=True)
+            self._interrupted(ticket, running, outcome.reason, writer)
+            self.hold(outcome.reason, writer)
+        elif outcome.status == "done":
+            if outcome.files:
+                places.move_into_place(self.folder, running.spec.work, running.spec.destination)
+            self._done(ticket, running, outcome, writer)
+        else:
+            self._failed(ticket, running, outcome, writer)
+        shutil.rmtree(work, ignore_errors=True)
+
+    def _done(self, ticket: int, running: _Running, result: Result, writer: Writer) -> None:
+        start = running.start
+        outputs = [(output, result.outputs[output]) for output in self.graph[start.run].outputs]
+        if isinstance(start, ev.Start):
+            numbers = writer.task_done(running.row, start.run, running.revision, start.path, outputs)
+        else:
+            numbers = writer.batch_done(running.row, start.run, running.revision, start.acquisition, outputs)
+        for number, (_, record) in zip(numbers, outputs, strict=True):
+            self._remember(number, record)
+        self._carry_out(self.scheduler.handle(ev.Done(ticket, numbers)), writer)
+
+    def _failed(self, ticket: int, running: _Running, result: Result, writer: Writer) -> None:
+        self._write_failure(running, result.status, result.reason, writer)
+        failed = ev.Failed(ticket, rejected=result.status == "rejected")
+        self._carry_out(self.scheduler.handle(failed), writer)
+
+    def _write_failure(self, running: _Running, state: str, reason: str, writer: Writer) -> None:
+        start = running.start
+        logged = running.spec.log if (self.folder / running.spec.log).exists() else None
+        if isinstance(start, ev.Start):
+            writer.task_failed(running.row, start.run, start.path, state, reason, logged)
+        else:
+            writer.batch_failed(running.row, reason, logged)
+
+    def _died(self, ticket: int, running: _Running, reason: str, writer: Writer) -> None:
+        instructions = self.scheduler.handle(ev.Died(ticket))
+        if ev.GiveUp(ticket) in instructions:
+            self._write_failure(running, "failed", reason, writer)
+        elif isinstance(running.start, ev.Start):
+            writer.task_interrupted(running.row, reason)
+        self._carry_out(instructions, writer)
+
+    def _interrupted(self, ticket: int, running: _Running, reason: str, writer: Writer) -> None:
+        if isinstance(running.start, ev.Start):
+            writer.task_interrupted(running.row, reason)
+        self._carry_out(self.scheduler.handle(ev.Interrupted(ticket)), writer)
+
+    def hold(self, reason: str, writer: Writer, stop: bool = True) -> None:
+        """Say what is wrong, and (with `stop`) start nothing until a release."""
+        log.error("%s", reason)
+        self.held = reason if stop else self.held
+        self._write_held(writer, reason)
+        if stop:
+            self._carry_out(self.scheduler.handle(ev.Hold()), writer)
+
+    def _write_held(self, writer: Writer, reason: str | None = None) -> None:
+        writer.connection.execute(
+            update(sessions).where(sessions.c.id == self.journal.session_id).values(held=reason)
+        )
+
+    # ---------------------------------------------------------------- commands
+
+    def _commands(self, writer: Writer) -> None:
+        for number, command in open_commands(writer.connection, self.journal.session_id):
+            alterations = Alterations(self, writer)
+            refusal = alterations.carry_out(command)
+            if refusal:
+                log.warning("Refused: %s", refusal)
+            mark_handled(writer.connection, number, refusal)
+            self._actions += alterations.actions
+            self._carry_out(alterations.instructions, writer)
+
+    # ---------------------------------------------------------------- records
+
+    def _remember(self, number: int, record: ItemRecord) -> None:
+        self._records[number] = record
+        while len(self._records) > RECORDS_KEPT:
+            del self._records[next(iter(self._records))]
+
+    def _ports(self, inputs: ev.Inputs, writer: Writer) -> PortRecords:
+        """Return the records of the items whose numbers are given."""
+        wanted = [
+            number
+            for given in inputs.values()
+            for number in (given if isinstance(given, list) else [given])
+            if number is not None and number not in self._records
+        ]
+        if wanted:
+            query = select(items.c.id, items.c.kind, items.c.data).where(items.c.id.in_(wanted))
+            for number, kind, data in writer.connection.execute(query):
+                self._remember(number, {"kind": kind, "data": data})
+        return {
+            port: [self._records[number] for number in given]
+            if isinstance(given, list)
+            else self._records[given]
+            if given is not None
+            else None
+            for port, given in inputs.items()
+        }
