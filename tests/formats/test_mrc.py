@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import mrcfile
@@ -172,7 +173,7 @@ def test_a_file_cut_short_while_it_is_read(tmp_path: Path, frames: NDArray[np.ui
 
 
 def test_nothing_half_written_is_seen(tmp_path: Path, frames: NDArray[np.uint8]) -> None:
-    def failing() -> object:
+    def failing() -> Iterator[NDArray[np.uint8]]:
         yield frames[0]
         raise RuntimeError("the camera stopped")
 

@@ -72,7 +72,7 @@ def test_a_table_of_relion(shared: Path) -> None:
     optics, rows = read_micrographs_star(path)
     assert optics == [StarOptics(1, "opticsGroup1", 300.0, 2.7, 0.1, 1.35, 1.35)]
     assert len(rows) == 205
-    assert rows[0].motion_total == pytest.approx(2.304019)
+    assert rows[0].motion_total == pytest.approx(2.304019 * 1.35)  # pixels of 1.35 Å
     assert rows[0].shifts_path == "tests/test_data/tilt_images/TS_01_000_0_0.star"
     assert rows[0].defocus_u is None
 
@@ -81,6 +81,8 @@ def test_gaps_and_unknown_groups_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only 1 of 2 rows have defocus_u"):
         write_micrographs_star(tmp_path / "m.star", OPTICS, [FIRST, replace(FIRST, defocus_u=None)])
     with pytest.raises(ValueError, match="optics groups \\[2\\]"):
+        write_movies_star(tmp_path / "m.star", OPTICS[:1], [StarMovie("a.tif", 2)])
+    with pytest.raises(ValueError, match="whose size is missing"):
         write_micrographs_star(tmp_path / "m.star", OPTICS[:1], ROWS)
 
 

@@ -1,5 +1,5 @@
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ def test_the_resolution_of_an_office_program_is_no_pixel_size(
 
 
 def test_nothing_half_written_is_seen(tmp_path: Path, frames: NDArray[np.uint8]) -> None:
-    def failing() -> object:
+    def failing() -> Iterator[NDArray[np.uint8]]:
         yield frames[0]
         raise RuntimeError("the camera stopped")
 

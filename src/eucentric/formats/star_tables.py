@@ -2,10 +2,14 @@
 
 Each class below is one row of a table; `_LABELS` translates its fields to RELION's labels. All tables
 come with optics groups, as RELION writes them since version 3.1.
+
+RELION's own motion correction writes accumulated motion in pixels of the movie, though its list of labels
+says Å (seen in 3.1.3: the values do not change with the pixel size). The tables follow the program, the
+classes are in Å; the optics group's `movie_pixel_size` translates.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,14 +154,24 @@ def write_micrographs_star(
     micrographs have it or none.
 
     Raises:
-        ValueError: A micrograph's optics group is missing, or only some micrographs have a value.
+        ValueError: A micrograph's optics group is missing, only some micrographs have a value, or motion is
+            given without `movie_pixel_size`.
         OSError: The file cannot be written.
     """
-    _write(path, optics, "micrographs", list(micrographs), StarMicrograph)
+    sizes = {group.number: group.movie_pixel_size for group in optics}
+    rows = []
+    for row in micrographs:
+        size = sizes.get(row.optics_group)
+        if size is None and (row.motion_total, row.motion_early, row.motion_late) != (None, None, None):
+            raise ValueError(f"motion is written in pixels of the movie, whose size is missing ({path})")
+        rows.append(_scaled(row, 1 / size) if size else row)
+    _write(path, optics, "micrographs", rows, StarMicrograph)
 
 
 def read_micrographs_star(path: str | Path) -> tuple[list[StarOptics], list[StarMicrograph]]:
     """Read a table of micrographs as RELION 3.1 and later write it; other columns are passed over.
+
+    Motion is left None where the optics group does not tell the pixel size of the movies.
 
     Raises:
         FormatError: The file is damaged, of RELION 3.0 or earlier, or not a table of micrographs.
@@ -165,7 +179,19 @@ def read_micrographs_star(path: str | Path) -> tuple[list[StarOptics], list[Star
     """
     path = Path(path)
     blocks = read_star(path)
-    return _rows(path, blocks, "optics", StarOptics), _rows(path, blocks, "micrographs", StarMicrograph)
+    optics = _rows(path, blocks, "optics", StarOptics)
+    sizes = {group.number: group.movie_pixel_size for group in optics}
+    rows = _rows(path, blocks, "micrographs", StarMicrograph)
+    return optics, [_scaled(row, sizes.get(row.optics_group)) for row in rows]
+
+
+def _scaled(row: StarMicrograph, factor: float | None) -> StarMicrograph:
+    """Return `row` with its motion multiplied by `factor`, or without it where there is no factor."""
+    total, early, late = (
+        value * factor if value is not None and factor else None
+        for value in (row.motion_total, row.motion_early, row.motion_late)
+    )
+    return replace(row, motion_total=total, motion_early=early, motion_late=late)
 
 
 def _write(path: str | Path, optics: Sequence[StarOptics], name: str, rows: list[Any], kind: type) -> None:
