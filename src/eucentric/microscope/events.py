@@ -12,7 +12,15 @@ from inotify_simple import INotify, flags  # type: ignore[import-untyped]
 
 log = logging.getLogger(__name__)
 
-_MASK = flags.CREATE | flags.CLOSE_WRITE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB | flags.ONLYDIR
+_MASK = (
+    flags.CREATE
+    | flags.CLOSE_WRITE
+    | flags.MOVED_FROM
+    | flags.MOVED_TO
+    | flags.MOVE_SELF
+    | flags.ATTRIB
+    | flags.ONLYDIR
+)
 
 
 class Touched(NamedTuple):
@@ -20,7 +28,7 @@ class Touched(NamedTuple):
 
     Attributes:
         folder: Path of the folder, as it was given to `Events.follow`.
-        name: Name in the folder.
+        name: Name in the folder; empty where the folder itself went, was moved or unmounted.
         is_folder: It is itself a folder.
         finished: The file was closed by a writer, or renamed to this name.
         gone: It no longer has this name.
@@ -74,18 +82,20 @@ class Events:
         for watch, mask, _cookie, name in self._inotify.read(timeout=0):
             if mask & flags.Q_OVERFLOW:
                 lost = True
-            elif mask & flags.IGNORED:
-                self._folders.pop(watch, None)
-            elif name and (folder := self._folders.get(watch)) is not None:
-                touched.append(
-                    Touched(
-                        folder=folder,
-                        name=name,
-                        is_folder=bool(mask & flags.ISDIR),
-                        finished=bool(mask & (flags.CLOSE_WRITE | flags.MOVED_TO)),
-                        gone=bool(mask & flags.MOVED_FROM),
+            elif (folder := self._folders.get(watch)) is not None:
+                self_gone = bool(mask & (flags.IGNORED | flags.MOVE_SELF))
+                if mask & flags.IGNORED:  # the kernel follows it no more
+                    del self._folders[watch]
+                if name or self_gone:
+                    touched.append(
+                        Touched(
+                            folder=folder,
+                            name=name,
+                            is_folder=self_gone or bool(mask & flags.ISDIR),
+                            finished=bool(mask & (flags.CLOSE_WRITE | flags.MOVED_TO)),
+                            gone=self_gone or bool(mask & flags.MOVED_FROM),
+                        )
                     )
-                )
         return touched, lost
 
     def close(self) -> None:

@@ -101,7 +101,9 @@ class Finder:
         for root in self._roots:
             if touched.folder not in root.tree:
                 continue
-            if touched.is_folder and touched.gone:
+            if not touched.name:
+                root.next_scan = now  # a root that went is waited for by looking
+            elif touched.is_folder and touched.gone:
                 root.tree.forget(touched.folder / touched.name)
             elif touched.is_folder:
                 if (folder := root.tree.enter(touched.folder, touched.name)) is not None:

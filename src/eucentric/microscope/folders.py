@@ -155,7 +155,9 @@ class Tree:
                     folders.add(name)
                 else:
                     files[name] = inode
-                    if self._is_file(folder.path, entry) and self._patterns.matches(folder.position, name):
+                    if not self._is_link_to_folder(folder.path, entry) and self._patterns.matches(
+                        folder.position, name
+                    ):
                         found.append(folder.path / name)
         folder.files = files
         for name in folder.folders - folders:
@@ -163,13 +165,16 @@ class Tree:
         for name in folders - folder.folders:
             self.enter(folder.path, name)
 
-    def _is_file(self, folder: Path, entry: os.DirEntry[str]) -> bool:
-        if entry.is_symlink() and entry.is_dir():
+    def _is_link_to_folder(self, folder: Path, entry: os.DirEntry[str]) -> bool:
+        try:
+            leads_to_folder = entry.is_symlink() and entry.is_dir()
+        except OSError:  # a link to itself, or to where nobody may look
+            return False
+        if leads_to_folder:
             # Following links to folders could go round in circles, and name one file twice.
             path = folder / entry.name
             self._say_once(path, "The link %s to a folder is not followed; watch that folder itself.", path)
-            return False
-        return True
+        return leads_to_folder
 
     def _is_readable_name(self, folder: Path, name: str) -> bool:
         if name.isascii():
