@@ -1,1 +1,5 @@
-"""Arrays in, arrays out: motion, CTF. Pure functions on tensors, usable alone."""
+"""Arrays in, arrays out: motion, contrast transfer, simulation. Knows no file, no database, no item."""
+
+from eucentric.imaging.ctf import contrast_transfer, electron_speed, electron_wavelength
+
+__all__ = ["contrast_transfer", "electron_speed", "electron_wavelength"]
