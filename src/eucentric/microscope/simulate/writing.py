@@ -1,0 +1,85 @@
+"""Movie files as they come off a microscope: whole, growing, or broken."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from eucentric.formats import write_mrc, write_tiff
+from eucentric.microscope.simulate.settings import SimulationSettings
+
+Frames = Sequence[NDArray[np.uint8]]
+
+_WHOLE_PART = 0.6  # of a file that is cut short
+_MRC_TYPES = {"mrc-int8": np.int8, "mrc-int16": np.int16, "mrc-float32": np.float32}
+
+
+def write_movie(
+    path: Path, frames: Frames, settings: SimulationSettings, fault: str | None, pause: Callable[[], None]
+) -> None:
+    """Write a movie as the microscope would.
+
+    It appears under its name when it is written (or broken as far as `fault` says), or grows there.
+
+    Args:
+        path: The movie.
+        frames: Raw counts [y, x], in MRC row order.
+        settings: Which format, and whether it grows.
+        fault: "truncated" and "zero-byte" break the file; others do not concern it.
+        pause: Called after each frame of a growing movie.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    hidden = path.with_name(f".{path.name}.writing")
+    if fault == "zero-byte":
+        path.touch()
+    elif settings.growing and settings.movie_format == "tiff":
+        kept = round(len(frames) * _WHOLE_PART) if fault == "truncated" else len(frames)
+        _grow_tiff(path, frames[:kept], settings.pixel_size, pause)
+    else:
+        _write_whole(hidden, frames, settings)
+        if fault == "truncated":
+            os.truncate(hidden, int(hidden.stat().st_size * _WHOLE_PART))
+        if settings.growing:
+            _grow_copy(hidden, path, len(frames), pause)
+        else:
+            hidden.rename(path)
+
+
+def _write_whole(path: Path, frames: Frames, settings: SimulationSettings) -> None:
+    if settings.movie_format == "tiff":
+        write_tiff(path, frames, compression="lzw", pixel_size=settings.pixel_size)
+    else:
+        dtype = _MRC_TYPES[settings.movie_format]
+        write_mrc(path, (frame.astype(dtype) for frame in frames), settings.pixel_size)
+
+
+def _grow_tiff(path: Path, frames: Frames, pixel_size: float, pause: Callable[[], None]) -> None:
+    """Write page after page, each seen by readers at once: a valid, shorter movie in between."""
+    resolution = 1e8 / pixel_size  # pixels per centimetre
+    with path.open("wb+", buffering=0) as file, tifffile.TiffWriter(file, byteorder="<") as writer:
+        for frame in frames:
+            writer.write(
+                frame[::-1],  # TIFF has the top row first
+                photometric="minisblack",
+                compression="lzw",
+                metadata=None,
+                software="Eucentric",
+                resolution=(resolution, resolution),
+                resolutionunit="CENTIMETER",
+            )
+            pause()
+
+
+def _grow_copy(source: Path, path: Path, parts: int, pause: Callable[[], None]) -> None:
+    """Copy a file bit by bit, as over a slow network."""
+    size = -(-source.stat().st_size // parts)
+    with source.open("rb") as whole, path.open("wb", buffering=0) as file:
+        while part := whole.read(size):
+            file.write(part)
+            pause()
+    source.unlink()
