@@ -98,6 +98,7 @@ def test_four_bit_pixels_by_the_flag_of_imod(tmp_path: Path) -> None:
     counts = np.random.default_rng(0).integers(0, 16, (6, 8), dtype=np.uint8)
     path = tmp_path / "packed.mrc"
     write_mrc(path, (counts[:, 0::2] | counts[:, 1::2] << 4).view(np.int8), 2.0)
+    _set(path, 44, struct.pack("<f", 6 * 1.0))  # the height is not halved
     _set(path, 152, struct.pack("<ii", 1146047817, 16))
     np.testing.assert_array_equal(read_image(path), counts)
     assert read_info(path).pixel_size == pytest.approx(1.0)  # four bytes of 2 Å are eight pixels of 1 Å
@@ -159,7 +160,9 @@ def test_a_cut_file_is_refused(tmp_path: Path, frames: NDArray[np.uint8], length
 def test_a_nonsense_pixel_size_is_none(tmp_path: Path, frames: NDArray[np.uint8], cell: float) -> None:
     path = tmp_path / "i.mrc"
     write_mrc(path, frames[0].astype("f4"), 1.0)
-    _set(path, 40, struct.pack("<f", cell))
+    _set(path, 40, struct.pack("<ff", cell, cell))
+    assert read_info(path).pixel_size is None
+    _set(path, 40, struct.pack("<ff", 56 * 1.0, 40 * 1.1))  # pixels that are no squares
     assert read_info(path).pixel_size is None
 
 
@@ -187,6 +190,8 @@ def test_frames_that_differ_are_refused(tmp_path: Path, frames: NDArray[np.uint8
         write_mrc(tmp_path / "s.mrcs", [frames[0], frames[1, :-1]], 1.0)
     with pytest.raises(ValueError, match="no frames"):
         write_mrc(tmp_path / "s.mrcs", [], 1.0)
+    with pytest.raises(ValueError, match="pixel size"):
+        write_mrc(tmp_path / "s.mrcs", frames, float("nan"))
     with pytest.raises(ValueError, match="float64"):
         write_mrc(tmp_path / "s.mrcs", frames.astype("f8"), 1.0)
 

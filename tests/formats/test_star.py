@@ -22,7 +22,15 @@ def _assert_same(found: dict[str, StarBlock], expected: dict[str, StarBlock]) ->
 
 
 BLOCKS: dict[str, StarBlock] = {
-    "general": {"rlnText": "two words", "rlnEmpty": "", "rlnNumber": 3, "rlnReal": 2.5, "rlnWhole": 300.0},
+    "general": {
+        "rlnText": "two words",
+        "rlnEmpty": "",
+        "rlnDot": ".",
+        "rlnVector": "[1,2]",
+        "rlnNumber": 3,
+        "rlnReal": 2.5,
+        "rlnWhole": 300.0,
+    },
     "table": pd.DataFrame(
         {
             "rlnMicrographName": ["a b.mrc", "_odd.mrc", "007"],
@@ -74,6 +82,8 @@ def test_names_stay_text_and_numbers_become_numbers(tmp_path: Path) -> None:
 def test_what_star_cannot_hold_is_refused(tmp_path: Path, value: object) -> None:
     with pytest.raises(ValueError, match="STAR file"):
         write_star(tmp_path / "a.star", {"t": {"rlnValue": value}})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="without columns"):
+        write_star(tmp_path / "a.star", {"t": pd.DataFrame()})
     assert list(tmp_path.iterdir()) == []
 
 

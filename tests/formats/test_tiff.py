@@ -70,7 +70,7 @@ def test_without_sample_format_tag(tmp_path: Path, frames: NDArray[np.uint8]) ->
     path = tmp_path / "m.tif"
     write_tiff(path, movie)
     with tifffile.TiffFile(path) as tiff:  # unsigned numbers are the default, and were not marked
-        assert 339 not in tiff.pages[0].tags
+        assert 339 not in tiff.pages.first.tags
     with open_frames(path) as reader:
         np.testing.assert_array_equal(reader.read(0, 5), movie)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eucentric.formats import fei_header
 from eucentric.formats.errors import FormatError
 from eucentric.formats.frame_reader import Frame, FrameReader
-from eucentric.formats.image_info import ImageInfo
+from eucentric.formats.image_info import ImageInfo, believable_pixel_size
 from eucentric.formats.mrc_header import HEADER_BYTES, MrcLayout, read_mrc_layout
 from eucentric.formats.replacing import replacing
 
@@ -85,9 +85,12 @@ def write_mrc(
         volume: Whether the frames are the sections of a volume.
 
     Raises:
-        ValueError: No frames, frames of different shapes or types, or of a type that MRC does not have.
+        ValueError: No frames, frames of different shapes or types, of a type that MRC does not have, or a
+            pixel size that is none.
         OSError: The file cannot be written.
     """
+    if pixel_size is not None and believable_pixel_size(pixel_size) is None:
+        raise ValueError(f"{pixel_size} Å is no pixel size ({path})")
     if isinstance(frames, np.ndarray) and frames.ndim == 2:
         frames = frames[np.newaxis]
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:

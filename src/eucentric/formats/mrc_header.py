@@ -6,6 +6,7 @@ to read pixels: it allocates whatever the header claims, and maps files into mem
 cut short while it is read kills the process.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,7 @@ IMOD_STAMP = 1146047817
 _IMOD_SIGNED = 1
 _IMOD_PACKED = 16
 
+_SQUARE = 0.01  # pixels whose sides differ by more are nonsense, or no image of a camera
 _COPY_AGAIN = "copy the file again from its source"
 
 
@@ -146,12 +148,13 @@ def _check_axes(path: Path, header: np.void) -> None:
 
 
 def _pixel_size(header: np.void, width: int) -> float | None:
-    columns = int(header["mx"])
-    if columns < 1:
+    columns, rows = int(header["mx"]), int(header["my"])
+    if columns < 1 or rows < 1:
         return None
     # In files with two pixels per byte and the width in bytes, mx counts bytes as well.
-    scale = width / int(header["nx"])
-    return believable_pixel_size(float(header["cella"]["x"]) / (columns * scale))
+    x = float(header["cella"]["x"]) / (columns * width / int(header["nx"]))
+    y = float(header["cella"]["y"]) / rows
+    return believable_pixel_size(x) if math.isclose(x, y, rel_tol=_SQUARE) else None
 
 
 def _extended(header: np.void, block: bytes, byte_order: str) -> dict[str, Any]:

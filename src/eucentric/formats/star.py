@@ -68,17 +68,22 @@ def _read_block(path: Path, block: Any) -> StarBlock:
     tables = [item.loop for item in block if item.loop is not None]
     pairs = [item.pair for item in block if item.pair is not None]
     if not tables:
-        return {tag.removeprefix("_"): _number_or_text(tag, gemmi.cif.as_string(v)) for tag, v in pairs}
+        return {tag.removeprefix("_"): _number_or_text(tag, _unquoted(value)) for tag, value in pairs}
     if len(tables) > 1 or pairs:
         what = f"its block data_{block.name} mixes several tables or tables and pairs"
         raise FormatError(path, what, "give every table a block of its own")
     (table,) = tables
     width = table.width()
     columns = {
-        tag.removeprefix("_"): _column(tag, [gemmi.cif.as_string(v) for v in table.values[i::width]])
+        tag.removeprefix("_"): _column(tag, [_unquoted(value) for value in table.values[i::width]])
         for i, tag in enumerate(table.tags)
     }
     return pd.DataFrame(columns)
+
+
+def _unquoted(value: str) -> str:
+    # In CIF a lone dot or question mark means "no value"; RELION knows no such thing.
+    return value if value in (".", "?") else str(gemmi.cif.as_string(value))
 
 
 def _number_or_text(label: str, text: str) -> Scalar:
@@ -109,8 +114,8 @@ def write_star(path: str | Path, blocks: Mapping[str, Mapping[str, Scalar] | pd.
             are written with a leading underscore.
 
     Raises:
-        ValueError: A number that is not finite, or a text that STAR files of RELION cannot hold (with a
-            line break or a double quote).
+        ValueError: A table without columns, a number that is not finite, or a text that STAR files of RELION
+            cannot hold (with a line break or a double quote).
         OSError: The file cannot be written.
     """
     lines: list[str] = []
@@ -127,6 +132,8 @@ def _pair_lines(block: Mapping[str, Scalar]) -> list[str]:
 
 
 def _table_lines(table: pd.DataFrame) -> list[str]:
+    if table.columns.empty:
+        raise ValueError("a STAR file cannot hold a table without columns")
     header = ["loop_", *(f"_{label} #{number}" for number, label in enumerate(table.columns, start=1))]
     columns: Iterable[list[str]] = (_aligned([_written(v) for v in table[c].tolist()]) for c in table.columns)
     return header + [" ".join(row).rstrip() for row in zip(*columns, strict=True)]
@@ -155,6 +162,6 @@ def _quoted(text: str) -> str:
     if any(character in text for character in '"\n\r'):
         raise ValueError(f"a STAR file cannot hold the text {text!r}: it has a quote or a line break")
     plain = text and not any(character.isspace() for character in text)
-    if plain and text[0] not in "_#$'[];" and not text.lower().startswith(_RESERVED):
+    if plain and text[0] not in "_#$';" and not text.lower().startswith(_RESERVED):
         return text
     return f'"{text}"'

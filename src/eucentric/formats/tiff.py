@@ -56,21 +56,10 @@ class _Tiff:
         try:
             size = os.fstat(self._file.fileno()).st_size
             offsets = page_offsets(path, self._file, size)
-            self._pages = self._read_pages(offsets, size)
+            self._pages, self.info = self._read_pages(offsets, size)
         except BaseException:
             self._file.close()
             raise
-        first = self._pages[0]
-        assert first.dtype is not None  # an impossible one was refused with the page
-        self.info = ImageInfo(
-            path=path,
-            format="TIFF",
-            frames=len(self._pages),
-            height=first.imagelength,
-            width=first.imagewidth,
-            dtype=first.dtype,
-            pixel_size=_pixel_size(first),
-        )
 
     def __enter__(self) -> "_Tiff":
         return self
@@ -82,7 +71,7 @@ class _Tiff:
         """Close the file."""
         self._file.close()
 
-    def _read_pages(self, offsets: list[int], size: int) -> list[tifffile.TiffPage]:
+    def _read_pages(self, offsets: list[int], size: int) -> tuple[list[tifffile.TiffPage], ImageInfo]:
         pages: list[tifffile.TiffPage] = []
         number = 1
         try:
@@ -95,13 +84,13 @@ class _Tiff:
                 if pages:
                     _check_alike(self.path, pages[0], page, number)
                 pages.append(page)
+            _check_hidden_frames(self.path, pages)
+            return pages, _info(self.path, pages)
         except FormatError:
             raise
         except Exception as error:  # whatever a library may stumble over in a damaged header
             what = f"the directory of frame {number} of {len(offsets)} is damaged ({error})"
             raise FormatError(self.path, what, _COPY_AGAIN) from error
-        _check_hidden_frames(self.path, pages)
-        return pages
 
     def decode(self, index: int) -> Frame:
         """Return frame `index` [y, x], bottom row first. Several threads may call at once."""
@@ -119,6 +108,20 @@ class _Tiff:
             what = f"frame {index + 1} of {info.frames} cannot be decoded ({error})"
             raise FormatError(self.path, what, _COPY_AGAIN) from error
         return frame
+
+
+def _info(path: Path, pages: list[tifffile.TiffPage]) -> ImageInfo:
+    first = pages[0]
+    assert first.dtype is not None  # such a page was refused
+    return ImageInfo(
+        path=path,
+        format="TIFF",
+        frames=len(pages),
+        height=first.imagelength,
+        width=first.imagewidth,
+        dtype=first.dtype,
+        pixel_size=_pixel_size(first),
+    )
 
 
 def _check_page(path: Path, page: tifffile.TiffPage, number: int, size: int) -> None:

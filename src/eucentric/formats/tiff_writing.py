@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from eucentric.formats.image_info import PIXEL_SIZE_RANGE
+from eucentric.formats.image_info import believable_pixel_size
 from eucentric.formats.replacing import replacing
 
 TiffCompression = Literal["none", "lzw", "deflate", "zstd"]
@@ -42,7 +42,7 @@ def write_tiff(
             pixel size that is none.
         OSError: The file cannot be written.
     """
-    if pixel_size is not None and not PIXEL_SIZE_RANGE[0] <= pixel_size <= PIXEL_SIZE_RANGE[1]:
+    if pixel_size is not None and believable_pixel_size(pixel_size) is None:
         raise ValueError(f"{pixel_size} Å is no pixel size ({path})")
     if isinstance(frames, np.ndarray) and frames.ndim == 2:
         frames = frames[np.newaxis]
