@@ -37,6 +37,7 @@ class Memory:
         items: (run, output, path, number, hidden, revision) of every item that is not superseded,
             in the order in which they were made.
         shallow: Revision of every acquisition-level item ever made, by number.
+        made_from: Of every acquisition-level item that a task made of others, the numbers of those.
         troubles: (run, output, path) that a source could not read.
         tasks: The newest finished task of every path.
         batches: The journal of the accumulators, in order of versions.
@@ -46,6 +47,7 @@ class Memory:
     revisions: dict[str, int] = field(default_factory=dict)
     items: list[tuple[str, str, Path, int, bool, int]] = field(default_factory=list)
     shallow: dict[int, int] = field(default_factory=dict)
+    made_from: dict[int, tuple[int, ...]] = field(default_factory=dict)
     troubles: list[tuple[str, str, Path]] = field(default_factory=list)
     tasks: list[TaskMemory] = field(default_factory=list)
     batches: list[BatchMemory] = field(default_factory=list)

@@ -3,13 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from eucentric.engine.graph import Plan, Stream
+from eucentric.engine.graph import Plan
 from eucentric.engine.scheduler.events import Inputs, Path
 
 Signature = tuple[int | tuple[int, ...], ...]
 """What a result was made from, to tell whether it is still the right one: per port the item's number, the
-numbers of several, 0 for a missing optional one, or minus the producer's revision for an
-acquisition-level input (a newer version of which redoes nothing unasked)."""
+numbers of several, or 0 for a missing optional one. Of an acquisition-level input that an exposure used it
+holds minus its *epoch*, a number that a newer version does not change but a revision does, be it of the run
+that made it or of one above that: a newer version redoes nothing unasked."""
+
+Sending = dict[Path, tuple[Signature, Inputs] | None]
+"""What a batch brings to every path: an entry, or None to remove it."""
+
+Batch = tuple[list[tuple[Path, Inputs]], list[tuple[Path, Inputs]]]
+"""The entries that a batch adds and those that it removes."""
 
 Outcome = Literal["done", "failed", "rejected"]
 
@@ -61,12 +68,11 @@ class Group:
     Attributes:
         order: Arrival number of the newest entry.
         version: The newest version that is committed.
-        items: The numbers of its outputs.
         included: What versions so far contain: path to signature and inputs.
         dirty: Paths whose wanted entry differs from the included one, in order of arrival.
         replay: A journalled batch that is to be run first: (added, removed).
         failed: A batch failed; nothing is folded in until it is retried.
-        sending: What the running batch brings: path to signature and inputs, or None to remove.
+        sending: What the running batch brings.
     """
 
     __slots__ = (
@@ -74,7 +80,6 @@ class Group:
         "dirty",
         "failed",
         "included",
-        "items",
         "order",
         "ready",
         "replay",
@@ -86,13 +91,12 @@ class Group:
     def __init__(self, order: int) -> None:
         self.order = order
         self.version = 0
-        self.items: tuple[int, ...] = ()
         self.included: dict[Path, tuple[Signature, Inputs]] = {}
         self.dirty: dict[Path, None] = {}
-        self.replay: tuple[list[tuple[Path, Inputs]], list[tuple[Path, Inputs]]] | None = None
+        self.replay: Batch | None = None
         self.failed = False
         self.ready = False
-        self.sending: dict[Path, tuple[Signature, Inputs] | None] = {}
+        self.sending: Sending = {}
         self.ticket: int | None = None
         self.deaths = 0
 
@@ -102,13 +106,13 @@ class Feed:
     """One input port of one run, with direct access to the answers that feed it."""
 
     name: str
-    streams: tuple[Stream, ...]
     producers: tuple["RunRecord", ...]
     answers: tuple[dict[Path, int], ...]
     length: int
     full: bool
     """Its paths are as long as the run's own."""
-    by_revision: bool
+    by_epoch: bool
+    """It brings acquisition-level items to exposures."""
     several: bool
     optional: bool
 

@@ -1,4 +1,4 @@
-"""What a task for one path of one run would be made from now. Questions only: nothing here changes anything."""
+"""What a task for one path of one run would be made from now: questions that change nothing."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -16,8 +16,7 @@ SKIP: Final = "skip"
 def wanted(run: RunRecord, path: Path, epochs: Mapping[int, int]) -> Signature | Verdict:
     """Return what a task for `path` would be made from now, or WAIT, or SKIP.
 
-    Args:
-        epochs: The epoch of every acquisition-level item (see `Signature`).
+    `epochs` holds the epoch of every acquisition-level item (see `Signature`).
     """
     signature: list[int | tuple[int, ...]] = []
     waits = False
