@@ -60,10 +60,12 @@ async def connect(site: Site) -> "Client":
 
     with dask.config.set(CONFIG):
         if site.workers.scheduler is not None:
-            return await Client(site.workers.scheduler, asynchronous=True, security=_site_security(site))
-        record = await asyncio.to_thread(_running, site)
-        security = _security(record)
-        return await Client(record["address"], asynchronous=True, security=security, timeout=20)
+            address, security = site.workers.scheduler, _site_security(site)
+        else:
+            record = await asyncio.to_thread(_running, site)
+            address, security = record["address"], _security(record)
+        client: Client = await Client(address, asynchronous=True, security=security, timeout=20)
+        return client
 
 
 def _site_security(site: Site) -> "Security | None":

@@ -160,9 +160,9 @@ class Engine:
         for event in events:
             if isinstance(event, FoundItem | FoundTrouble) and event.run in self._sources:
                 self._sources[event.run].taken()
-            if isinstance(event, Ended) and isinstance(event.outcome, Result):
-                if event.outcome.status == "no_space":
-                    self._free_at_hold = self._free_space()
+            outcome = event.outcome if isinstance(event, Ended) else None
+            if isinstance(outcome, Result) and outcome.status == "no_space":
+                self._free_at_hold = self._free_space()
         if self._stopping:
             steps.caught_up.clear()
 
@@ -174,6 +174,10 @@ class Engine:
             timer.cancel()
         if self._busy.pop(event.ticket, None) is not None:
             self._queue.put_nowait(event)
+
+    def _post(self, event: StepEvent) -> None:
+        """Take an event from another thread."""
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
 
     async def _listen(self, bell: Bell) -> None:
         async for topic in bell.listen():
@@ -219,7 +223,7 @@ class Engine:
             run,
             protocol(protocol.Params.model_validate(row.params)),
             self.site.session_folder(self.session),
-            lambda event: self._loop.call_soon_threadsafe(self._queue.put_nowait, event),
+            self._post,
         )
         self._sources[run] = source
         source.start(known)

@@ -16,6 +16,39 @@ from eucentric.engine.scheduler import Inputs, Path
 from eucentric.engine.worker import ItemRecord
 from eucentric.store import Database, tables
 
+# The statements of every task, built once: SQLAlchemy takes longer to build one than SQLite to run it.
+_task, _item = tables.task.c, tables.item.c
+_HERE: dict[str, Any] = {
+    "run_id": bindparam("of_run"),
+    "acquisition": bindparam("of_acquisition"),
+    "key": bindparam("of_key"),
+}
+_SUPERSEDE = (
+    update(tables.item)
+    .where(*(_item[name] == value for name, value in _HERE.items()), _item.state != "superseded")
+    .values(state="superseded", change=bindparam("new_change"))
+)
+_SUPERSEDE_OUTPUT = _SUPERSEDE.where(_item.output == bindparam("of_output"))
+_RETIRE = (
+    update(tables.task)
+    .where(*(_task[name] == value for name, value in _HERE.items()), _task.current)
+    .values(current=False)
+    .returning(_task.revision, _task.generation, _task.attempt)
+)
+_START = insert(tables.task).returning(_task.id)
+_END = (
+    update(tables.task)
+    .where(_task.id == bindparam("of_task"))
+    .values(
+        state=bindparam("new_state"),
+        finished=bindparam("new_finished"),
+        error=bindparam("new_error"),
+        log=bindparam("new_log"),
+        change=bindparam("new_change"),
+    )
+)
+_INSERT_ITEMS = insert(tables.item).returning(_item.id, sort_by_parameter_order=True)
+
 
 class StartedTask(NamedTuple):
     """A task as its start was written."""
@@ -83,7 +116,7 @@ class Writer:
         """
         run_id = self._runs[run]
         for output, path, _ in found:
-            self._supersede(run_id, path, (output,))
+            self._supersede(run_id, path, output)
             if output == first_output:
                 self._retire_task(run_id, path)
         return self._insert_items(run_id, revision, found)
@@ -111,7 +144,7 @@ class Writer:
 
     def supersede(self, run: str, path: Path, output: str) -> None:
         """Write that one output of `run` is not in the stream any more."""
-        self._supersede(self._runs[run], path, (output,))
+        self._supersede(self._runs[run], path, output)
 
     # ---------------------------------------------------------------- tasks
 
@@ -131,23 +164,20 @@ class Writer:
         before = self._retire_task(run_id, path)
         same = before is not None and (before.revision, before.generation) == (revision, generation)
         attempt = before.attempt + 1 if before is not None and same else 1
-        number = self.connection.execute(
-            insert(tables.task)
-            .values(
-                **self._place(run_id, path),
-                revision=revision,
-                generation=generation,
-                attempt=attempt,
-                state="running",
-                current=True,
-                inputs=inputs,
-                seed=seed,
-                worker=worker,
-                started=self.time,
-                change=self._change,
-            )
-            .returning(tables.task.c.id)
-        ).scalar_one()
+        values = {
+            **self._place(run_id, path),
+            "revision": revision,
+            "generation": generation,
+            "attempt": attempt,
+            "state": "running",
+            "current": True,
+            "inputs": inputs,
+            "seed": seed,
+            "worker": worker,
+            "started": self.time,
+            "change": self._change,
+        }
+        number = self.connection.execute(_START, values).scalar_one()
         return StartedTask(number, attempt)
 
     def task_done(
@@ -156,7 +186,7 @@ class Writer:
         """Write the outputs of a task in place of older ones, and return their numbers."""
         run_id = self._runs[run]
         self._end_task(task, "done")
-        self._supersede(run_id, path, [output for output, _ in outputs])
+        self._supersede(run_id, path)
         rows = [(output, path, record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, task_id=task))
 
@@ -296,38 +326,24 @@ class Writer:
             {**common, **self._place(run_id, path), "output": output, **record}
             for output, path, record in rows
         ]
-        result = self.connection.execute(
-            insert(tables.item).returning(tables.item.c.id, sort_by_parameter_order=True), values
-        )
-        return list(result.scalars())
+        return list(self.connection.execute(_INSERT_ITEMS, values).scalars())
 
-    def _supersede(self, run_id: int, path: Path, outputs: Sequence[str] | None = None) -> None:
-        item = tables.item.c
-        where = [item[name] == value for name, value in self._key(run_id, path).items()]
-        if outputs is not None:
-            where.append(item.output.in_(outputs))
-        self.connection.execute(
-            update(tables.item)
-            .where(*where, item.state != "superseded")
-            .values(state="superseded", change=self._change)
-        )
+    def _supersede(self, run_id: int, path: Path, output: str | None = None) -> None:
+        values = {**self._of(run_id, path), "new_change": self._change}
+        if output is None:
+            self.connection.execute(_SUPERSEDE, values)
+        else:
+            self.connection.execute(_SUPERSEDE_OUTPUT, {**values, "of_output": output})
 
     def _retire_task(self, run_id: int, path: Path) -> Any:
-        task = tables.task.c
-        where = [task[name] == value for name, value in self._key(run_id, path).items()]
-        return self.connection.execute(
-            update(tables.task)
-            .where(*where, task.current)
-            .values(current=False)
-            .returning(task.revision, task.generation, task.attempt)
-        ).first()
+        return self.connection.execute(_RETIRE, self._of(run_id, path)).first()
+
+    def _of(self, run_id: int, path: Path) -> dict[str, Any]:
+        return {"of_run": run_id, "of_acquisition": path[0], "of_key": "/".join(path[1:])}
 
     def _end_task(self, task: int, state: str, error: str | None = None, log: str | None = None) -> None:
-        self.connection.execute(
-            update(tables.task)
-            .where(tables.task.c.id == task)
-            .values(state=state, finished=self.time, error=error, log=log, change=self._change)
-        )
+        values = {"of_task": task, "new_state": state, "new_finished": self.time, "new_error": error}
+        self.connection.execute(_END, {**values, "new_log": log, "new_change": self._change})
 
     def _end_batch(self, batch: int, state: str, error: str | None = None, log: str | None = None) -> None:
         self.connection.execute(

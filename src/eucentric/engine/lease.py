@@ -5,12 +5,19 @@ import socket
 import time
 
 import psutil
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from eucentric.store.tables import session as sessions
 
 SECONDS = 20.0
 """How long a lease lasts without renewal; after that another machine may take the session over."""
+
+
+_RENEW = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("of_session"), sessions.c.lease_token == bindparam("of_token"))
+    .values(lease_expires=bindparam("new_expires"))
+)
 
 
 class SessionBusy(RuntimeError):
@@ -70,9 +77,7 @@ def check_lease(connection: Connection, session_id: int, token: int) -> None:
         LeaseLost: The token is not the newest any more.
     """
     renewed = connection.execute(
-        update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.lease_token == token)
-        .values(lease_expires=time.time() + SECONDS)
+        _RENEW, {"of_session": session_id, "of_token": token, "new_expires": time.time() + SECONDS}
     )
     if renewed.rowcount != 1:
         raise LeaseLost("Another engine has taken this session over; this one stops.")

@@ -16,9 +16,10 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from eucentric.engine.ports import ports_of
 from eucentric.engine.protocol import Accumulator, Key, Protocol, Rejected, Task
@@ -206,13 +207,13 @@ def _outputs(protocol: type[Protocol], produced: Any) -> dict[str, ItemRecord]:
 
 def _sync(folder: Path) -> bool:
     """Force all files of `folder`, and their names, to disk; say whether there were any."""
-    any_file = False
+    if not any(folder.iterdir()):
+        return False
     for base, _, names in os.walk(folder):
         for name in names:
-            any_file = True
             _fsync(Path(base) / name)
         _fsync(Path(base))
-    return any_file
+    return True
 
 
 def _fsync(path: Path) -> None:
