@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -70,6 +71,17 @@ def test_relion_reads_our_tiff_the_same_way_up(
     tmp_path: Path, relion: Relion, frames: NDArray[np.uint8], dtype: str
 ) -> None:
     write_tiff(tmp_path / "movie.tif", frames.astype(dtype), pixel_size=1.0)
+    relion("relion_image_handler", "--i", "movie.tif", "--o", "seen.mrcs")
+    with open_frames(tmp_path / "seen.mrcs") as seen:
+        np.testing.assert_array_equal(seen.read(0, 5), frames)
+
+
+@pytest.mark.parametrize("compression", ["none", "lzw", "deflate", "zstd"])
+@pytest.mark.parametrize("big", [False, True])
+def test_relion_reads_every_compression_of_ours(
+    tmp_path: Path, relion: Relion, frames: NDArray[np.uint8], compression: Any, big: bool
+) -> None:
+    write_tiff(tmp_path / "movie.tif", iter(frames) if big else frames, compression=compression)
     relion("relion_image_handler", "--i", "movie.tif", "--o", "seen.mrcs")
     with open_frames(tmp_path / "seen.mrcs") as seen:
         np.testing.assert_array_equal(seen.read(0, 5), frames)
