@@ -16,12 +16,12 @@ from eucentric.engine.executors import Executor, ExecutorLost
 from eucentric.engine.journal import Journal
 from eucentric.engine.lease import SECONDS as LEASE_SECONDS
 from eucentric.engine.lease import give_lease_back, take_lease
-from eucentric.engine.outside import Action, StartSource, StopEngine, StopSource, Submit
+from eucentric.engine.outside import Action, RingForWorkers, StartSource, StopEngine, StopSource, Submit
 from eucentric.engine.recollect import read_found
 from eucentric.engine.registry import Registry
 from eucentric.engine.sessions import session_id_of
 from eucentric.engine.sources import FoundItem, FoundTrouble, RunningSource
-from eucentric.engine.steps import Ended, Rang, StepEvent, Steps
+from eucentric.engine.steps import Ended, Rang, Staff, StepEvent, Steps
 from eucentric.engine.worker import Result
 from eucentric.store import Bell, Database, DatabaseUnavailable, DiskFull, Site
 
@@ -64,6 +64,7 @@ class Engine:
         self.until_idle = until_idle
         self._registry = registry if registry is not None else Registry(site.protocols_folder)
         self._executor = executor
+        self._bell = Bell(site, database)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="steps")
         self._sources: dict[str, RunningSource] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -84,10 +85,9 @@ class Engine:
         self._executor.answer = lambda ticket, outcome: self._ended(Ended(ticket, outcome))
         self._executor.lost = lambda reason: self._queue.put_nowait(ExecutorLost(reason))
         number, token = await self._in_thread(self._take_lease)
-        bell = Bell(self.site, self.database)
-        listener = asyncio.create_task(self._listen(bell))
+        listener = asyncio.create_task(self._listen())
         try:
-            await self._keep_living(number, token, bell)
+            await self._keep_living(number, token)
         finally:
             listener.cancel()
             await self._let_go()
@@ -98,11 +98,11 @@ class Engine:
         """Ask the engine to end, from the event loop (a signal handler, say)."""
         self._queue.put_nowait(StopEngine())
 
-    async def _keep_living(self, number: int, token: int, bell: Bell) -> None:
+    async def _keep_living(self, number: int, token: int) -> None:
         wait = 0.5
         while not self._stopping:
             try:
-                await self._live(number, token, bell)
+                await self._live(number, token)
                 return
             except (DatabaseUnavailable, DiskFull, ExecutorLost) as error:
                 log.error("%s The engine starts anew in %.0f s from what was committed.", error, wait)
@@ -110,7 +110,7 @@ class Engine:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
 
-    async def _live(self, number: int, token: int, bell: Bell) -> None:
+    async def _live(self, number: int, token: int) -> None:
         """One life of the engine, from what was committed to a stop or a failure of the surroundings."""
         self._queue = asyncio.Queue()
         starting = asyncio.create_task(self._executor.start())
@@ -122,11 +122,12 @@ class Engine:
         for name, row in steps.runs.items():
             if steps.graph[name].station == "source" and not row.closed:
                 actions.append(StartSource(name))
-        events: Sequence[StepEvent] = [self._workers(workers), Rang()]
+        cpus, memory = self.site.workers.cpu_count, self.site.workers.memory_bytes
+        events: Sequence[StepEvent] = [Staff(tuple(workers), self._executor.shared, cpus, memory), Rang()]
         while True:
             self._perform(actions, steps)
             actions = await self._in_thread(steps.step, events)
-            bell.ring(f"changes:{self.session}")
+            self._bell.ring(f"changes:{self.session}")
             self._note_written(events, steps)
             self._perform(actions, steps)
             actions = []
@@ -179,9 +180,9 @@ class Engine:
         """Take an event from another thread."""
         self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
 
-    async def _listen(self, bell: Bell) -> None:
-        async for topic in bell.listen():
-            if topic == f"commands:{self.session}":
+    async def _listen(self) -> None:
+        async for topic in self._bell.listen():
+            if topic in (f"commands:{self.session}", "workers"):
                 self._queue.put_nowait(Rang())
 
     # ---------------------------------------------------------------- actions
@@ -197,6 +198,8 @@ class Engine:
                     self._stop_source(action.run)
                 case StopEngine():
                     self._stopping = True
+                case RingForWorkers():
+                    self._bell.ring("workers")
 
     def _submit(self, submit: Submit) -> None:
         self._busy[submit.ticket] = submit.worker
@@ -269,6 +272,3 @@ class Engine:
         return Steps(
             journal, self._registry, self.site.session_folder(self.session), self.site.protocols_folder
         )
-
-    def _workers(self, workers: Sequence[ev.Worker]) -> ev.Workers:
-        return ev.Workers(tuple(workers), self.site.workers.cpu_count, self.site.workers.memory_bytes)

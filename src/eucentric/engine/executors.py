@@ -37,6 +37,8 @@ class ExecutorLost(RuntimeError):
 class Executor(ABC):
     """Runs tasks on named workers."""
 
+    shared: bool = False
+    """The workers are those of the whole site, which its sessions share."""
     answer: Answer
     """Set by the engine before the first task."""
     lost: Callable[[str], None]
@@ -97,6 +99,8 @@ class InlineExecutor(Executor):
 
 class DaskExecutor(Executor):
     """The workers of a Dask cluster: one single-thread process each, named by the cluster."""
+
+    shared = True
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         """Use the cluster to which `connect()`, a coroutine function, gives an asynchronous client."""

@@ -34,4 +34,9 @@ class StopEngine:
     """End the engine."""
 
 
-Action = Submit | StartSource | StopSource | StopEngine
+@dataclass(frozen=True)
+class RingForWorkers:
+    """Tell the site's other engines that workers are free, or wanted."""
+
+
+Action = Submit | StartSource | StopSource | StopEngine | RingForWorkers

@@ -58,6 +58,10 @@ def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory
         items.append((names[run_id], output, path, number, state == "withdrawn", revision))
     shallow = select(item.c.id, item.c.revision).where(item.c.session_id == session_id, item.c.key == "")
     memory.shallow.update(connection.execute(shallow).tuples().all())
+    made = select(item.c.id, task.c.inputs).join(task, item.c.task_id == task.c.id)
+    for number, inputs in connection.execute(made.where(item.c.session_id == session_id, item.c.key == "")):
+        used = [each for given in inputs.values() for each in (given if isinstance(given, list) else [given])]
+        memory.made_from[number] = tuple(each for each in used if each is not None)
     _read_tasks(connection, session_id, runs, graph, memory)
     _read_batches(connection, session_id, runs, memory)
     gone = select(withdrawal.c.run_id, withdrawal.c.acquisition, withdrawal.c.key)

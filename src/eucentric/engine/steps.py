@@ -20,11 +20,12 @@ from eucentric.engine.commands import mark_handled, open_commands
 from eucentric.engine.executors import WorkerGone
 from eucentric.engine.graph import Graph
 from eucentric.engine.journal import Journal, Writer
-from eucentric.engine.outside import Action, Submit
+from eucentric.engine.outside import Action, RingForWorkers, Submit
 from eucentric.engine.provenance import digest_of
 from eucentric.engine.recollect import read_memory, read_runs, workflow_of
 from eucentric.engine.registry import Registry
 from eucentric.engine.scheduler import Scheduler
+from eucentric.engine.slots import lease_slots
 from eucentric.engine.sources import CaughtUp, FoundItem, FoundTrouble, SourceEnded, SourceEvent
 from eucentric.engine.worker import BatchSpec, ItemRecord, PortRecords, Result, TaskSpec
 from eucentric.engine.workflow import WorkflowError, compile_workflow
@@ -49,7 +50,17 @@ class Rang:
     """There may be new commands."""
 
 
-StepEvent = SourceEvent | Ended | Rang | ev.Workers | ev.Release
+@dataclass(frozen=True)
+class Staff:
+    """The workers there are, whether the site's sessions share them, and what they have in all."""
+
+    workers: tuple[ev.Worker, ...]
+    shared: bool
+    cpus: int
+    memory: int
+
+
+StepEvent = SourceEvent | Ended | Rang | Staff | ev.Release
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,9 @@ class Steps:
         self._running: dict[int, _Running] = {}
         self._records: dict[int, ItemRecord] = {}
         self._actions: list[Action] = []
+        self._staff: Staff | None = None
+        self._leased: list[str] = []
+        self._demand = 0
         with journal.database.read() as connection:
             self.runs = read_runs(connection, journal.session_id)
             self.graph = self._compile()
@@ -114,7 +128,26 @@ class Steps:
                 else:
                     for event in group:
                         self._take_in(event, writer)
+            self._lease(any(isinstance(event, Rang | Staff) for event in events), writer)
         return self._take_actions()
+
+    def _lease(self, asked: bool, writer: Writer) -> None:
+        """Take or give back shared workers when asked to look, or when work has come or run out."""
+        if self._staff is None or not self._staff.shared:
+            return
+        names = [worker.name for worker in self._staff.workers]
+        demand = self.scheduler.demand(len(names))
+        if not asked and bool(demand) == bool(self._demand) and (self._leased or not demand):
+            return
+        busy = {running.start.worker for running in self._running.values()}
+        leased = lease_slots(writer.connection, self.journal.session_id, names, demand, busy)
+        if set(leased) != set(self._leased) or (demand > len(leased) and not self._demand):
+            self._actions.append(RingForWorkers())
+        self._demand, self._leased = demand, leased
+        workers = tuple(worker for worker in self._staff.workers if worker.name in leased)
+        part = len(leased) / len(names)
+        event = ev.Workers(workers, round(self._staff.cpus * part), int(self._staff.memory * part))
+        self._carry_out(self.scheduler.handle(event), writer)
 
     def _take_actions(self) -> list[Action]:
         actions, self._actions = self._actions, []
@@ -145,8 +178,11 @@ class Steps:
                 self._ended(event.ticket, event.outcome, writer)
             case Rang():
                 self._commands(writer)
-            case ev.Workers():
-                self._carry_out(self.scheduler.handle(event), writer)
+            case Staff():
+                self._staff = event
+                if not event.shared:
+                    workers = ev.Workers(event.workers, event.cpus, event.memory)
+                    self._carry_out(self.scheduler.handle(workers), writer)
             case ev.Release():
                 self.held = None
                 self._write_held(writer)

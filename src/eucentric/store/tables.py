@@ -41,6 +41,8 @@ session = Table(
     Column("created", Float, nullable=False),
     # Share of the site's workers relative to other sessions.
     Column("weight", Float, nullable=False, server_default=text("1")),
+    # How many of the site's workers its engine could use now.
+    Column("demand", Integer, nullable=False, server_default=text("0")),
     # Who runs the session's engine: the lease, and the fencing token that every write of the engine checks.
     Column("lease_holder", String(200)),
     Column("lease_token", Integer, nullable=False, server_default=text("0")),
@@ -212,11 +214,10 @@ command = Table(
 )
 Index("ix_command_open", command.c.session_id, command.c.handled, command.c.id)
 
-# The site's workers and which session's engine may use each.
+# Which session's engine may use each of the site's workers, while the session's lease lasts.
 slot = Table(
     "slot",
     metadata,
     Column("worker", String(200), primary_key=True),
     Column("session_id", ForeignKey("session.id", ondelete="SET NULL")),
-    Column("expires", Float),
 )

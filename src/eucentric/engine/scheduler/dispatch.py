@@ -36,6 +36,10 @@ class Dispatcher:
         """Nothing could start, however many workers there were."""
         return not any(queue.peek() for queue in self._queues.values())
 
+    def waiting(self, most: int) -> int:
+        """Return how many tasks and batches could start on free workers, counting to about `most`."""
+        return sum(queue.count(most) for queue in self._queues.values())
+
     def watch(self, runs: Mapping[str, RunRecord]) -> None:
         """Take work from these runs, which may grow in number."""
         self._runs = runs
@@ -84,7 +88,7 @@ class Dispatcher:
             yield Assignment(self._runs[name], path, free[gpu].pop(0), needs_cpus, needs_memory)
 
     def _whose_turn(self, free: dict[bool, list[str]]) -> tuple[bool, Entry] | None:
-        """Return the kind of worker that is next to start something, and what; None where nothing can start."""
+        """Return the kind of worker that is next to start something, and what; None where nothing can."""
         for gpu in self._turns:
             if free[gpu] and (entry := self._queues[gpu].peek()) is not None:
                 return gpu, entry

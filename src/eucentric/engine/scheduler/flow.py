@@ -98,8 +98,7 @@ class Flow:
         elif node.outcome is not None and node.signature == now:
             node.answer = "items" if node.outcome == "done" else "none"
         else:
-            if not self._is_newer_version(node, now):
-                node.answer = None
+            node.answer = "items" if self._lacks_newer_versions(node, now) else None
             running = node.ticket is not None and self.tickets[node.ticket].signature == now
             due = not running and not lacks_what_comes(run, path)
         if due and not node.ready:
@@ -112,12 +111,12 @@ class Flow:
             answer = node.items[index] if node.answer == "items" else 0 if node.answer == "none" else None
             self.set_answer(run, output, path, answer)
 
-    def _is_newer_version(self, node: Node, now: Signature) -> bool:
+    def _lacks_newer_versions(self, node: Node, now: Signature) -> bool:
         """Say whether an acquisition-level result lacks only newer versions of what it is made of.
 
         Then it stays in use until it is replaced, so that its consumers lose nothing meanwhile.
         """
-        if node.answer != "items" or node.order != FIRST or node.signature is None:
+        if node.order != FIRST or node.outcome != "done" or node.signature is None:
             return False
         return self.epoch_above(node.signature) == self.epoch_above(now)
 

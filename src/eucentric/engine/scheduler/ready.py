@@ -1,10 +1,10 @@
 """The queue of work that could start: newest first, but the oldest never waits for ever."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
 OLDEST_EVERY = 8
 """One start in so many takes the oldest, so that a stream faster than the workers starves nothing."""
@@ -33,6 +33,16 @@ class ReadyQueue(Generic[T]):
             heapq.heappop(heap)
         self._shrink()
         return heap[0][2] if heap else None
+
+    def count(self, most: int) -> int:
+        """Return the number of valid entries, counting no further than `most` of them."""
+        found: set[T] = set()
+        for _, _, entry in self._oldest:
+            if len(found) >= most:
+                break
+            if self._valid(entry):
+                found.add(entry)
+        return len(found)
 
     def pop(self) -> None:
         """Take away the entry that `peek` returned."""

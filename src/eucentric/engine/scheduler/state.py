@@ -47,6 +47,10 @@ class Scheduler:
         """Nothing runs and nothing could start, now or after a release."""
         return not self.tickets and self._dispatcher.empty
 
+    def demand(self, most: int) -> int:
+        """Return how many workers could be used now, `most` at the most."""
+        return min(most, len(self.tickets) + self._dispatcher.waiting(most))
+
     def accepts(self, ticket: int) -> bool:
         """Say whether the result of a running task is still wanted."""
         held = self.tickets[ticket]
