@@ -186,7 +186,7 @@ def test_nothing_half_written_is_seen(tmp_path: Path, frames: NDArray[np.uint8])
 
 
 def test_frames_that_differ_are_refused(tmp_path: Path, frames: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match="differ"):
+    with pytest.raises(ValueError, match="frames differ"):
         write_mrc(tmp_path / "s.mrcs", [frames[0], frames[1, :-1]], 1.0)
     with pytest.raises(ValueError, match="no frames"):
         write_mrc(tmp_path / "s.mrcs", [], 1.0)

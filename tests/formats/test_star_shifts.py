@@ -67,7 +67,7 @@ def test_the_sign_is_that_of_the_specimen(tmp_path: Path, relion: Relion) -> Non
 
 @pytest.mark.parametrize("shifts", [np.zeros((4, 2)), np.zeros((3, 3)), np.zeros((0, 2)), SHIFTS * np.nan])
 def test_shifts_that_do_not_fit_are_refused(tmp_path: Path, shifts: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"shifts|nan"):
+    with pytest.raises(ValueError, match=r"shifts of shape|the number nan"):
         write_shifts_star(tmp_path / "m.star", replace(MOTION, shifts=shifts))
 
 

@@ -130,7 +130,7 @@ def test_a_circle_of_pages_is_refused(tmp_path: Path, frames: NDArray[np.uint8])
         last = tiff.pages[-1]
         link = last.offset + 2 + 12 * struct.unpack("<H", path.read_bytes()[last.offset :][:2])[0]
     _set(path, link, struct.pack("<I", offsets[2]))
-    with pytest.raises(FormatError, match="circle"):
+    with pytest.raises(FormatError, match="run in a circle"):
         read_info(path)
 
 
@@ -232,3 +232,11 @@ def _set(path: Path, offset: int, value: bytes) -> None:
     raw = bytearray(path.read_bytes())
     raw[offset : offset + len(value)] = value
     path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("tags", [0, 2**20, 2**62])
+def test_an_absurd_number_of_tags_is_refused(tmp_path: Path, tags: int) -> None:
+    path = tmp_path / "m.tif"
+    path.write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, tags) + bytes(1000))
+    with pytest.raises(FormatError, match=f"frame 1 claims {tags} tags"):
+        read_info(path)
