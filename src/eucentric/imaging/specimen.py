@@ -113,7 +113,9 @@ def project_molecules(
         blur = _atom_potential(element, squared) / np.float32(pixel_size**2)
         spectrum += scipy.fft.rfft2(image, workers=torch.get_num_threads()) * blur
     spectrum *= _pixel_spread(shape)
-    projection: FloatArray = scipy.fft.irfft2(spectrum, s=shape, workers=torch.get_num_threads(), overwrite_x=True)
+    projection: FloatArray = scipy.fft.irfft2(
+        spectrum, s=shape, workers=torch.get_num_threads(), overwrite_x=True
+    )
     return projection
 
 
@@ -137,7 +139,9 @@ def molecule_volume(molecule: Molecule, size: int, pixel_size: float) -> FloatAr
         blur = _atom_potential(element, squared) / np.float32(pixel_size**3)
         spectrum += scipy.fft.rfftn(grid, workers=torch.get_num_threads()) * blur
     spectrum *= _pixel_spread(shape)
-    volume: FloatArray = scipy.fft.irfftn(spectrum, s=shape, workers=torch.get_num_threads(), overwrite_x=True)
+    volume: FloatArray = scipy.fft.irfftn(
+        spectrum, s=shape, workers=torch.get_num_threads(), overwrite_x=True
+    )
     return volume
 
 
@@ -165,7 +169,9 @@ def ice_potential(
     power = _ICE_DENSITY * thickness * water**2 * _ice_structure(np.sqrt(squared))
     power *= _remaining_power(squared, dose)
     noise = rng.standard_normal(shape, dtype=np.float32)
-    spectrum = scipy.fft.rfft2(noise, workers=torch.get_num_threads()) * (np.sqrt(power) / np.float32(pixel_size))
+    spectrum = scipy.fft.rfft2(noise, workers=torch.get_num_threads()) * (
+        np.sqrt(power) / np.float32(pixel_size)
+    )
     spectrum[0, 0] = 0
     ice: FloatArray = scipy.fft.irfft2(spectrum, s=shape, workers=torch.get_num_threads(), overwrite_x=True)
     return ice
@@ -185,8 +191,8 @@ def _pixel_spread(shape: tuple[int, ...]) -> FloatArray:
     axes.append(scipy.fft.rfftfreq(shape[-1]))
     spread = np.ones((), np.float32)
     for axis in np.meshgrid(*axes, indexing="ij", sparse=True):
-        spread = spread * np.sinc(axis).astype(np.float32) ** -2
-    return spread
+        spread = spread / np.sinc(axis).astype(np.float32) ** 2
+    return np.asarray(spread, np.float32)
 
 
 def _isolated_potential(element: str, squared: FloatArray) -> FloatArray:
@@ -209,7 +215,9 @@ def _atom_potential(element: str, squared: FloatArray) -> FloatArray:
     ice = _ICE_DENSITY * float((_isolated_potential("O", zero) + 2 * _isolated_potential("H", zero))[0])
     displaced = _DISPLACED[element] + _DISPLACED["H"]
     dummy = np.float32(ice * displaced) * np.exp(np.float32(-np.pi * displaced ** (2 / 3)) * squared)
-    return _isolated_potential(element, squared) + _isolated_potential("H", squared) - dummy
+    potential = _isolated_potential(element, squared) + _isolated_potential("H", squared)
+    potential -= dummy
+    return potential
 
 
 def _ice_structure(frequency: FloatArray) -> FloatArray:

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from eucentric.imaging.image_formation import count_electrons
 from eucentric.microscope.simulate.settings import SimulationSettings
@@ -36,8 +35,9 @@ def make_camera(settings: SimulationSettings) -> Camera:
     height, width = settings.height, settings.width
     pattern = rng.standard_normal((height, width), dtype=np.float32)
     pattern += rng.standard_normal((1, width), dtype=np.float32)
-    slow = gaussian_filter(rng.standard_normal((height, width), dtype=np.float32), min(height, width) / 8)
-    pattern += slow / slow.std()
+    waves = rng.uniform(0.5, 1.5, 2)
+    pattern += np.cos(2 * np.pi * waves[0] * np.arange(width, dtype=np.float32) / width)
+    pattern += np.cos(2 * np.pi * waves[1] * np.arange(height, dtype=np.float32) / height)[:, None]
     sensitivity = np.clip(1 + settings.gain_variation / np.sqrt(3) * pattern, 0.2, 2).astype(np.float32)
     gain = (1 / sensitivity).astype(np.float32)
     dead_columns = np.sort(rng.choice(width, settings.dead_columns, replace=False))

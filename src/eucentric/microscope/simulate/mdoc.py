@@ -44,6 +44,9 @@ def mdoc_text(
         "FrameDosesAndNumber": f"{frame_dose:g} {settings.frames}",
         "DateTime": when,
     }
-    lines = [f"T = SerialEM: Eucentric's simulated microscope        {when}", f"Voltage = {settings.voltage:g}"]
+    lines = [
+        f"T = SerialEM: Eucentric's simulated microscope        {when}",
+        f"Voltage = {settings.voltage:g}",
+    ]
     lines += ["", "[FrameSet = 0]", *(f"{key} = {value}" for key, value in entries.items()), ""]
     return "\n".join(lines)

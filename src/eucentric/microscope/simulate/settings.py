@@ -42,8 +42,8 @@ class SimulationSettings(BaseModel):
     spherical_aberration: Millimetre = Field(default=2.7, ge=0, description="Spherical aberration.")
     amplitude_contrast: float = Field(default=0.1, ge=0, le=1, description="Fraction of amplitude contrast.")
     b_factor: SquareAngstrom = Field(default=60, ge=0, description="Decay of all contrast, exp(−B k²/4).")
-    min_defocus: Angstrom = Field(default=8_000, gt=0, description="Smallest intended underfocus.")
-    max_defocus: Angstrom = Field(default=20_000, gt=0, description="Largest intended underfocus.")
+    min_defocus: Angstrom = Field(default=10_000, gt=0, description="Smallest intended underfocus.")
+    max_defocus: Angstrom = Field(default=22_000, gt=0, description="Largest intended underfocus.")
     defocus_error: Angstrom = Field(
         default=500, ge=0, description="Standard deviation of the true from the intended defocus."
     )

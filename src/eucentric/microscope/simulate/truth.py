@@ -20,8 +20,12 @@ class LocalMotion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    x: tuple[Angstrom, Angstrom, Angstrom, Angstrom, Angstrom] = Field(description="a to e of motion along x.")
-    y: tuple[Angstrom, Angstrom, Angstrom, Angstrom, Angstrom] = Field(description="a to e of motion along y.")
+    x: tuple[Angstrom, Angstrom, Angstrom, Angstrom, Angstrom] = Field(
+        description="a to e of motion along x."
+    )
+    y: tuple[Angstrom, Angstrom, Angstrom, Angstrom, Angstrom] = Field(
+        description="a to e of motion along y."
+    )
     course: list[float] = Field(description="How far it has got in every frame, from 0 to 1.")
 
 

@@ -14,6 +14,7 @@ from eucentric.microscope.simulate.settings import SimulationSettings
 Frames = Sequence[NDArray[np.uint8]]
 
 _WHOLE_PART = 0.6  # of a file that is cut short
+_CLASSIC_BYTES = 3_500_000_000  # of pixels that surely fit into a TIFF with offsets of 32 bits
 _MRC_TYPES = {"mrc-int8": np.int8, "mrc-int16": np.int16, "mrc-float32": np.float32}
 
 
@@ -22,7 +23,8 @@ def write_movie(
 ) -> None:
     """Write a movie as the microscope would.
 
-    It appears under its name when it is written (or broken as far as `fault` says), or grows there.
+    It appears under its name when it is written (or broken as far as `fault` says), or grows there. A growing
+    TIFF that is cut short ends after a page: a valid movie, but with fewer frames than its .mdoc says.
 
     Args:
         path: The movie.
@@ -61,7 +63,8 @@ def _write_whole(path: Path, frames: Frames, settings: SimulationSettings) -> No
 def _grow_tiff(path: Path, frames: Frames, pixel_size: float, pause: Callable[[], None]) -> None:
     """Write page after page, each seen by readers at once: a valid, shorter movie in between."""
     resolution = 1e8 / pixel_size  # pixels per centimetre
-    with path.open("wb+", buffering=0) as file, tifffile.TiffWriter(file, byteorder="<") as writer:
+    big = sum(frame.nbytes for frame in frames) > _CLASSIC_BYTES
+    with path.open("wb+", buffering=0) as file, tifffile.TiffWriter(file, big, byteorder="<") as writer:
         for frame in frames:
             writer.write(
                 frame[::-1],  # TIFF has the top row first
