@@ -56,11 +56,9 @@ class Optics(Item):
 
 
 class Gain(Item):
-    """The gain reference of a camera mode."""
+    """The gain reference of a camera mode, or the fact that the movies need none."""
 
-    path: SessionPath
-    height: int = Field(gt=0, description="Number of rows.")
-    width: int = Field(gt=0, description="Number of columns.")
+    path: SessionPath | None = Field(description="The reference; none for movies that are corrected already.")
     operation: Literal["multiply", "divide"] = Field(
         default="multiply", description="How the raw counts are corrected with the reference."
     )
@@ -71,7 +69,7 @@ class Movie(Optics):
 
     path: SessionPath
     bytes: int = Field(ge=0, description="Size of the file.")
-    modified: datetime = Field(description="When the file was last written.")
+    modified: Second = Field(description="When the file was last written, since 1970, UTC.")
     frames: int = Field(gt=0, description="Number of frames.")
     height: int = Field(gt=0, description="Number of rows of a frame.")
     width: int = Field(gt=0, description="Number of columns of a frame.")
@@ -86,6 +84,8 @@ class ExposureMetadata(Item):
     """What the acquisition program wrote beside one exposure; it may arrive later than the movie."""
 
     path: SessionPath = Field(description="The companion file.")
+    bytes: int = Field(ge=0, description="Size of the file.")
+    modified: Second = Field(description="When the file was last written, since 1970, UTC.")
     recorded: datetime | None = Field(default=None, description="When the exposure was taken.")
     target_defocus: Angstrom | None = Field(default=None, description="Intended defocus, underfocus > 0.")
     stage_x: Angstrom | None = Field(default=None, description="Stage position along x.")
@@ -151,7 +151,6 @@ class SessionStatistics(Item):
     )
     astigmatism_mean: Angstrom | None = None
     resolution_mean: Angstrom | None = None
-    resolution_best: Angstrom | None = None
     motion_mean: Angstrom | None = None
     defocus_histogram: Histogram | None = None
     resolution_histogram: Histogram | None = None
