@@ -78,6 +78,7 @@ class Task:
         session: The session's folder, to read inputs from.
         seed: Hexadecimal digest of the run's revision and of the inputs.
         device: The torch device to compute on, "cpu" or "cuda".
+        cpus: How many threads the task may use; torch, Numba and scipy's FFT know it already.
         log: Logger whose lines are kept with the task.
         progress: Called with the fraction done (0 to 1).
     """
@@ -88,6 +89,7 @@ class Task:
     session: Path
     seed: str = ""
     device: str = "cpu"
+    cpus: int = 1
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("eucentric.task"))
     progress: Callable[[float], None] = lambda _fraction: None
 

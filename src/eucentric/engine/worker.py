@@ -125,6 +125,7 @@ def _run(spec: TaskSpec, work: Path, log: logging.Logger) -> Result:
         session=Path(spec.session),
         seed=spec.seed,
         device=spec.device,
+        cpus=spec.cpus,
         log=log,
     )
     try:

@@ -103,6 +103,9 @@ class Micrograph(Optics):
     path: SessionPath = Field(description="Dose-weighted sum (MRC, float32).")
     unweighted_path: SessionPath = Field(description="Sum without dose weighting (MRC, float32).")
     spectrum_path: SessionPath = Field(description="Power spectrum of the aligned movie (MRC, float32).")
+    spectrum_pixel_size: AngstromPerPixel = Field(
+        gt=0, description="Pixel size that the spectrum stands for: it reaches to twice this resolution."
+    )
     shifts_path: SessionPath = Field(description="Shift of every frame (STAR).")
     movie_path: SessionPath = Field(description="The movie it was made from.")
     height: int = Field(gt=0)
@@ -112,7 +115,8 @@ class Micrograph(Optics):
     motion_total: Angstrom = Field(ge=0, description="Length of the whole path of the specimen.")
     motion_early: Angstrom = Field(ge=0, description="Length of the path over the first 4 e⁻/Å².")
     motion_late: Angstrom = Field(ge=0, description="Length of the path after that.")
-    mean_counts: float = Field(ge=0, description="Mean of the gain-corrected counts per pixel and frame.")
+    mean_counts: float = Field(description="Mean of the gain-corrected counts per pixel and frame.")
+    bad_pixels: int = Field(default=0, ge=0, description="Hot and dead pixels that were replaced.")
     optics_group: int = Field(default=1, ge=1)
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
 from eucentric.engine.protocol import Accumulator, ProtocolParams, Resources, Task
 from eucentric.metadata import CTF, Angstrom, ExposureMetadata, Histogram, Item, Micrograph, SessionStatistics
@@ -54,7 +54,7 @@ class SummariseSession(Accumulator[StatisticsState]):
 
     name = "session-statistics"
     version = "1"
-    resources = Resources(cpus=1, memory="300 MB")
+    resources = Resources(memory=ByteSize(300 * 10**6))
 
     class Params(ProtocolParams):
         """The histograms' ranges: what lies beyond is counted in the last bin."""
