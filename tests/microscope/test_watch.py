@@ -175,6 +175,8 @@ def test_a_restart_reports_only_what_is_new(tmp_path: Path, watching: Start, use
     (tmp_path / "1.tiff").write_text("changed")
     (tmp_path / "5.tiff").write_text("x")
     known = {found.path: (found.size, found.modified) for found in first.files}
+    status = (tmp_path / "2.tiff").stat()
+    known[tmp_path / "2.tiff"] = (status.st_size, status.st_mtime)  # with all its digits
     watching(tmp_path, use_events=use_events, known=known).until_names("1.tiff", "5.tiff")
 
 

@@ -33,7 +33,7 @@ class Version(NamedTuple):
     @classmethod
     def of(cls, info: os.stat_result) -> Self:
         """Return the version that a file's status tells."""
-        return cls(info.st_size, info.st_mtime_ns // 1000 / 1_000_000)
+        return cls(info.st_size, round(info.st_mtime, 6))
 
 
 class Clock:

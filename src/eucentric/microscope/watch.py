@@ -65,7 +65,7 @@ def watch(
         Finder,
         roots,
         Patterns(patterns),
-        {path: Version(*version) for path, version in (known or {}).items()},
+        {path: Version(size, round(modified, 6)) for path, (size, modified) in (known or {}).items()},
         quiet_period=quiet_period,
         poll_interval=poll_interval,
         whole=whole,
