@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from eucentric.formats import FormatError, open_frames, read_image, read_info
+from eucentric.formats.mdoc import read_mdoc
 from eucentric.microscope.simulate import (
     ExposureTruth,
     MovieFormat,
@@ -135,17 +136,18 @@ def test_broken_files(tmp_path: Path, movie_format: MovieFormat, growing: bool) 
 
 
 def test_the_mdoc_says_what_was_intended(tmp_path: Path) -> None:
-    (truth,) = simulate_session(tmp_path, SMALL)
-    text = (tmp_path / "movies" / "GroEL_0001.tiff.mdoc").read_text()
-    assert "[FrameSet = 0]" in text.splitlines()
-    entries = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line and line[0] != "[")
-    assert float(entries["TargetDefocus"]) == pytest.approx(-truth.target_defocus / 1e4, rel=1e-4)
-    assert float(entries["Voltage"]) == 300
-    assert float(entries["PixelSpacing"]) == 2
-    assert float(entries["ExposureDose"]) == 10
-    assert int(entries["NumSubFrames"]) == 4
-    assert entries["SubFramePath"].endswith("GroEL_0001.tiff")
-    assert tuple(map(float, entries["StagePosition"].split())) == pytest.approx(truth.stage, rel=1e-4)
+    folder = tmp_path / "Grüße"  # paths need not be ASCII
+    (truth,) = simulate_session(folder, SMALL)
+    mdoc = read_mdoc(folder / "movies" / "GroEL_0001.tiff.mdoc")
+    (section,) = mdoc.sections
+    assert (section.kind, section.name) == ("FrameSet", "0")
+    assert mdoc.numbers("Voltage") == (300,)
+    assert section.numbers("TargetDefocus") == pytest.approx((-truth.target_defocus / 1e4,), rel=1e-4)
+    assert section.numbers("PixelSpacing") == (2,)
+    assert section.numbers("ExposureDose") == (10,)
+    assert section.numbers("FrameDosesAndNumber") == (2.5, 4)
+    assert section.numbers("StagePosition") == pytest.approx(truth.stage, rel=1e-4)
+    assert section.values["SubFramePath"] == str(folder / "movies" / "GroEL_0001.tiff")
 
 
 def test_a_late_mdoc_comes_after_its_movie_and_never_stays_away(tmp_path: Path) -> None:

@@ -59,13 +59,13 @@ def contrast_spectrum(potential: FloatArray, optics: Optics) -> Spectrum:
     The mean of the contrast is set to zero: what a thick specimen takes from the beam is not modelled.
 
     Args:
-        potential: Projected potential [y, x] in V·Å.
+        potential: Projected potential in V·Å, one image [y, x] or several [..., y, x].
         optics: The imaging conditions.
 
     Returns:
-        Half spectrum [y, x] as of `scipy.fft.rfft2`.
+        Half spectrum of each image, [..., y, x], as of `scipy.fft.rfft2`.
     """
-    frequency_y, frequency_x = _frequencies(potential.shape, optics.pixel_size)
+    frequency_y, frequency_x = _frequencies(potential.shape[-2:], optics.pixel_size)
     transfer = contrast_transfer(
         torch.from_numpy(frequency_x),
         torch.from_numpy(frequency_y),
@@ -80,7 +80,7 @@ def contrast_spectrum(potential: FloatArray, optics: Optics) -> Spectrum:
     factor = np.float32(2 * interaction_constant(optics.voltage))
     spectrum: Spectrum = scipy.fft.rfft2(potential, workers=torch.get_num_threads())
     spectrum *= factor * transfer * envelope
-    spectrum[0, 0] = 0
+    spectrum[..., 0, 0] = 0
     return spectrum
 
 
@@ -148,7 +148,7 @@ def count_electrons(expected: FloatArray, rng: np.random.Generator) -> NDArray[n
     mean = np.maximum(expected, np.float32(0)).reshape(-1)
     largest = float(mean.max(initial=0))
     # The chance of a higher count is below what a 24-bit uniform number resolves.
-    limit = min(int(largest + 8 * math.sqrt(largest) + 8), 255)
+    limit = min(int(largest + 6 * math.sqrt(largest) + 6), 255)
     uniform = rng.random(mean.size, dtype=np.float32)
     counts = np.empty(mean.size, np.uint8)
     _invert_poisson(mean, np.exp(-mean), uniform, limit, counts)

@@ -164,12 +164,12 @@ def _spectra(settings: SimulationSettings, exposure: Exposure) -> tuple[Spectrum
     molecules = project_molecules(
         groel(), exposure.orientations, exposure.centres + margin, shape, settings.pixel_size
     )
-    particles = contrast_spectrum(molecules, exposure.optics)
-    if exposure.fault == "empty":
-        return particles, np.zeros_like(particles)
-    rng = np.random.default_rng([settings.seed, exposure.number, 1])
-    ice = ice_potential(shape, settings.pixel_size, settings.ice_thickness, settings.dose, rng)
-    return particles, contrast_spectrum(ice, exposure.optics)
+    ice = np.zeros_like(molecules)
+    if exposure.fault != "empty":
+        rng = np.random.default_rng([settings.seed, exposure.number, 1])
+        ice = ice_potential(shape, settings.pixel_size, settings.ice_thickness, settings.dose, rng)
+    both = contrast_spectrum(np.stack((molecules, ice)), exposure.optics)
+    return both[0], both[1]
 
 
 def _image(spectrum: Spectrum, shape: tuple[int, int]) -> FloatArray:

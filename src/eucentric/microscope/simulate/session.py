@@ -113,7 +113,7 @@ class _LateFiles:
         for due, path, text in self._due:
             if due <= now:
                 hidden = path.with_name(f".{path.name}.writing")
-                hidden.write_text(text, encoding="ascii", newline="\r\n")
+                hidden.write_text(text, encoding="utf-8", newline="\r\n")
                 hidden.rename(path)
         self._due = [entry for entry in self._due if entry[0] > now]
 

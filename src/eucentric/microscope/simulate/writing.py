@@ -64,7 +64,10 @@ def _grow_tiff(path: Path, frames: Frames, pixel_size: float, pause: Callable[[]
     """Write page after page, each seen by readers at once: a valid, shorter movie in between."""
     resolution = 1e8 / pixel_size  # pixels per centimetre
     big = sum(frame.nbytes for frame in frames) > _CLASSIC_BYTES
-    with path.open("wb+", buffering=0) as file, tifffile.TiffWriter(file, big, byteorder="<") as writer:
+    with (
+        path.open("wb+", buffering=0) as file,
+        tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as writer,
+    ):
         for frame in frames:
             writer.write(
                 frame[::-1],  # TIFF has the top row first
