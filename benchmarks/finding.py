@@ -1,7 +1,7 @@
 """How soon a file is found, and what watching costs.
 
-Run as `python benchmarks/finding.py [folder]`; it prints a Markdown table. Name a folder on a network mount to measure there; the default is a temporary
-folder on the local disk.
+Run as `python benchmarks/finding.py [folder]`; it prints a Markdown table. Name a folder on a network
+mount to measure there; the default is a temporary folder on the local disk.
 """
 
 import argparse
