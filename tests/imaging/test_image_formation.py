@@ -9,7 +9,7 @@ import scipy.ndimage
 from scipy.stats import poisson
 
 from eucentric.imaging.image_formation import (
-    Optics,
+    ImagingConditions,
     contrast_spectrum,
     count_electrons,
     frequency_magnitude,
@@ -18,7 +18,7 @@ from eucentric.imaging.image_formation import (
     shift_spectrum,
 )
 
-OPTICS = Optics(
+OPTICS = ImagingConditions(
     pixel_size=1.5,
     voltage=300,
     spherical_aberration=2.7,

@@ -20,7 +20,7 @@ Spectrum = NDArray[np.complex64]
 _ELECTRON_REST_ENERGY = 510.99895  # keV
 
 
-class Optics(NamedTuple):
+class ImagingConditions(NamedTuple):
     """How the microscope images.
 
     Attributes:
@@ -53,7 +53,7 @@ def interaction_constant(voltage: float) -> float:
     return 2 * math.pi / (electron_wavelength(voltage) * voltage * 1e3) * relativity
 
 
-def contrast_spectrum(potential: FloatArray, optics: Optics) -> Spectrum:
+def contrast_spectrum(potential: FloatArray, optics: ImagingConditions) -> Spectrum:
     """Image a thin specimen: the Fourier transform of (I − I₀) / I₀ as a weak phase object.
 
     The mean of the contrast is set to zero: what a thick specimen takes from the beam is not modelled.

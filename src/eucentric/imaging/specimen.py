@@ -77,7 +77,8 @@ def make_molecule(coordinates: NDArray[Any], elements: Sequence[str]) -> Molecul
 
 def random_orientations(count: int, rng: np.random.Generator) -> FloatArray:
     """Draw rotation matrices [count, 3, 3] evenly from all orientations; `matrix @ (x, y, z)` rotates."""
-    return Rotation.random(count, rng=rng).as_matrix().astype(np.float32).reshape(count, 3, 3)
+    quaternions = rng.standard_normal((count, 4))  # even on the sphere once they are normalised
+    return Rotation.from_quat(quaternions).as_matrix().astype(np.float32)
 
 
 def project_molecules(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eucentric.imaging.dose import critical_dose
 from eucentric.imaging.image_formation import (
-    Optics,
+    ImagingConditions,
     Spectrum,
     contrast_spectrum,
     frequency_magnitude,
@@ -46,7 +46,7 @@ class Exposure(NamedTuple):
     number: int
     fault: Fault | None
     target_defocus: float
-    optics: Optics
+    optics: ImagingConditions
     stage: tuple[float, float]
     motion: Motion
     centres: FloatArray
@@ -74,7 +74,7 @@ def draw_exposure(settings: SimulationSettings, number: int) -> Exposure:
     target = rng.uniform(settings.min_defocus, settings.max_defocus)
     defocus = max(target + rng.normal(0, settings.defocus_error), 0.0)
     half = rng.uniform(0, settings.astigmatism) / 2
-    optics = Optics(
+    optics = ImagingConditions(
         pixel_size=settings.pixel_size,
         voltage=settings.voltage,
         spherical_aberration=settings.spherical_aberration,
