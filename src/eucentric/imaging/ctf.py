@@ -1,6 +1,7 @@
 """The contrast transfer function of a weak phase object."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +10,19 @@ _PLANCK = 6.626_070_15e-34  # J s
 _ELECTRON_MASS = 9.109_383_7015e-31  # kg
 _ELECTRON_CHARGE = 1.602_176_634e-19  # C
 _LIGHT_SPEED = 299_792_458.0  # m/s
+
+
+class CTFOptics(NamedTuple):
+    """What contrast transfer depends on besides frequency and defocus."""
+
+    voltage: float
+    """Acceleration voltage in kV"""
+    spherical_aberration: float
+    """Cs in mm"""
+    amplitude_contrast: float
+    """Fraction of amplitude contrast, 0 to 1"""
+    phase_shift: float = 0.0
+    """Additional phase shift of a phase plate, in degrees"""
 
 
 def electron_wavelength(voltage: float) -> float:

@@ -11,13 +11,17 @@ from eucentric.imaging import fourier
 FIT_NYQUIST = 2.6
 """Å; spectra keep frequencies up to 1/2.6 Å, where live micrographs no longer show rings."""
 
-_TILE_EXTENT = 1000.0  # Å; rings of 4 µm defocus are still several samples wide
+_TILE_EXTENT = 1400.0  # Å; a ring at 3 Å and 3 µm defocus is then still four samples wide
 
 
 def tile_size(shape: tuple[int, int], pixel_size: float) -> int:
-    """Return the edge in pixels of the tiles that suit an image of `shape` (y, x): about 1000 Å."""
-    wanted = max(256, scipy.fft.next_fast_len(math.ceil(_TILE_EXTENT / pixel_size), real=True))
-    return min(wanted + wanted % 2, min(shape) // 2 * 2)
+    """Return the edge in pixels of the tiles that suit an image of `shape` (y, x).
+
+    About 1400 Å, but no more than half the image, so that there are some tiles to average, unless that
+    is less than 256 pixels.
+    """
+    wanted = min(math.ceil(_TILE_EXTENT / pixel_size), max(256, min(shape) // 2))
+    return min(2 * scipy.fft.next_fast_len(math.ceil(wanted / 2), real=True), min(shape) // 2 * 2)
 
 
 def power_spectrum(
@@ -33,7 +37,7 @@ def power_spectrum(
     Args:
         image: Image [y, x].
         pixel_size: Its pixel size in Å.
-        tile: Edge of a tile in pixels, even; by default about 1000 Å.
+        tile: Edge of a tile in pixels, even; by default about 1400 Å.
         overlap: How much neighbouring tiles overlap, 0 to less than 1, as a fraction of their edge.
 
     Raises:
