@@ -91,9 +91,9 @@ class Flow:
         node = self.node(run, path)
         now = wanted(run, path, self.epochs)
         due = False
-        if path in run.withdrawn or now == SKIP:
+        if path in run.withdrawn or (now == SKIP and _is_known(run, node, path)):
             node.answer = "none"
-        elif now == WAIT:
+        elif now in (WAIT, SKIP):
             node.answer = None
         elif node.outcome is not None and node.signature == now:
             node.answer = "items" if node.outcome == "done" else "none"
@@ -175,13 +175,13 @@ class Flow:
         self.set_answer(run, output, path, 0 if hidden and found is not None else found)
 
     def catch_up(self, run: RunRecord) -> None:
-        """Evaluate every path at which the run has a task or an entry, or a full-length input an answer."""
+        """Evaluate every path of which the run, or one of its full-length inputs, knows anything."""
         if run.plan.station == "source":
             for output, found in run.found.items():
                 for path in found:
                     self.answer_found(run, output, path)
             return
-        paths = dict.fromkeys(self._paths(run))
+        paths = dict.fromkeys((*self._paths(run), *run.withdrawn))
         for feed in run.feeds:
             if feed.full:
                 for answers in feed.answers:
@@ -195,3 +195,10 @@ class Flow:
             return run.nodes
         answered = {path for feed in run.feeds if feed.full for answers in feed.answers for path in answers}
         return answered.union(*(group.included for group in run.groups.values()))
+
+
+def _is_known(run: RunRecord, node: Node, path: Path) -> bool:
+    """Say whether there is such a path: a lack of what belongs to the whole acquisition creates none."""
+    if node.items or node.outcome is not None:
+        return True
+    return any(path in answers for feed in run.feeds if feed.full for answers in feed.answers)

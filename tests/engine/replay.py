@@ -1,0 +1,450 @@
+"""A scheduler between a model of the world and a model of the journal, to replay days good and bad.
+
+The journal keeps what an engine would commit. Every item has a *value* that says what it was made from, so
+that results can be compared with those of a recomputation (oracle.py) that knows nothing of schedulers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from eucentric.engine import scheduler as ev
+from eucentric.engine.graph import Need, Plan, Port, Stream
+from eucentric.engine.scheduler import BatchMemory, Inputs, Memory, Path, Scheduler, TaskMemory
+
+Value = tuple[object, ...]
+
+SMALL = Need(memory=1)
+
+
+def source(name: str = "movies", **outputs: int) -> Plan:
+    """A source; `outputs` gives the level of each, by default movies of single exposures."""
+    levels = outputs or {"out": 1}
+    return Plan(name, "source", {}, tuple(levels), max(levels.values()), levels)
+
+
+def step(name: str, need: Need = SMALL, outputs: tuple[str, ...] = ("out",), **wires: object) -> Plan:
+    """An exposure-level run. A wire is "run" or "run.output", "run?" where optional, or a list of wires."""
+    return Plan(name, "exposure", _ports(wires), outputs, need=need)
+
+
+def fold(name: str, most: int = 1000, need: Need = SMALL, **wires: object) -> Plan:
+    """An accumulator."""
+    return Plan(name, "accumulator", _ports(wires), ("out",), need=need, most=most)
+
+
+def _ports(wires: dict[str, object]) -> dict[str, Port]:
+    ports = {}
+    for name, wire in wires.items():
+        several = isinstance(wire, list)
+        texts = [str(each) for each in wire] if isinstance(wire, list) else [str(wire)]
+        streams = [[*text.rstrip("?").split("."), "out"][:2] for text in texts]
+        optional = texts[0].endswith("?") if texts else False
+        ports[name] = Port(tuple(Stream(*stream) for stream in streams), 0, several, optional)
+    return ports
+
+
+def wire(*plans: Plan) -> list[Plan]:
+    """Fill in the levels of ports, runs and outputs."""
+    levels: dict[Stream, int] = {}
+    wired = []
+    for plan in plans:
+        if plan.station != "source":
+            ports = {name: replace(port, level=levels[port.streams[0]]) for name, port in plan.ports.items()}
+            level = max(port.level for port in ports.values())
+            out = 0 if plan.station == "accumulator" else level
+            plan = replace(plan, ports=ports, level=level, levels=dict.fromkeys(plan.outputs, out))
+        levels.update({Stream(plan.name, output): level for output, level in plan.levels.items()})
+        wired.append(plan)
+    return wired
+
+
+@dataclass
+class Row:
+    """One item in the journal.
+
+    `exact` says what it is, `epoch` forgets which version it is, `lineage` holds the revisions in it.
+    """
+
+    number: int
+    run: str
+    output: str
+    path: Path
+    revision: int
+    exact: Value
+    epoch: Value
+    lineage: frozenset[tuple[str, int]]
+    made_from: tuple[int, ...] = ()
+    state: str = "current"
+
+
+@dataclass
+class Journal:
+    """What was committed."""
+
+    plans: list[Plan]
+    rows: dict[int, Row] = field(default_factory=dict)
+    live: dict[tuple[str, str, Path], Row] = field(default_factory=dict)
+    tasks: dict[tuple[str, Path], TaskMemory] = field(default_factory=dict)
+    batches: dict[tuple[str, Path, int], BatchMemory] = field(default_factory=dict)
+    troubles: dict[tuple[str, str, Path], None] = field(default_factory=dict)
+    withdrawn: dict[tuple[str, Path], None] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
+    folders: set[tuple[str, int, Path, int]] = field(default_factory=set)
+
+    def write(self, row: Row) -> None:
+        self.supersede(row.run, row.output, row.path)
+        self.rows[row.number] = self.live[row.run, row.output, row.path] = row
+
+    def supersede(self, run: str, output: str, path: Path) -> None:
+        if (old := self.live.pop((run, output, path), None)) is not None:
+            old.state = "superseded"
+
+    def memory(self) -> Memory:
+        """What a scheduler that starts now is given."""
+        live = sorted(self.live.values(), key=lambda row: row.number)
+        shallow = [row for row in self.rows.values() if len(row.path) == 1]
+        return Memory(
+            revisions=dict(self.revisions),
+            items=[(r.run, r.output, r.path, r.number, r.state == "withdrawn", r.revision) for r in live],
+            shallow={row.number: row.revision for row in shallow},
+            made_from={row.number: row.made_from for row in shallow if row.made_from},
+            troubles=list(self.troubles),
+            tasks=list(self.tasks.values()),
+            batches=sorted(self.batches.values(), key=lambda batch: batch.version),
+            withdrawn=list(self.withdrawn),
+        )
+
+    def included(self, run: str, acquisition: str) -> dict[Path, Inputs]:
+        """The fold of an accumulator's journal; nothing may come twice or leave before it came."""
+        included: dict[Path, Inputs] = {}
+        versions = []
+        for (name, path, version), batch in sorted(self.batches.items(), key=lambda each: each[0]):
+            if (name, path) != (run, (acquisition,)) or batch.state != "done":
+                continue
+            versions.append(version)
+            for each, inputs in batch.removed:
+                assert included.pop(each) == inputs, f"{run} removes what was never added: {each}"
+            for each, inputs in batch.added:
+                assert each not in included, f"{run} adds {each} twice"
+                included[each] = inputs
+        assert versions == list(range(1, len(versions) + 1))
+        return included
+
+
+class Replay:
+    """A scheduler whose every instruction is carried out by the models, and checked."""
+
+    def __init__(
+        self, *plans: Plan, workers: int = 1, gpus: int = 0, cpus: int = 99, memory: int = 99
+    ) -> None:
+        self.plans = wire(*plans)
+        self.journal = Journal(self.plans, revisions={plan.name: 1 for plan in self.plans})
+        self.scheduler = Scheduler(self.plans)
+        self.running: dict[int, ev.Start | ev.StartBatch] = {}
+        self.started: list[tuple[str, str]] = []
+        self.given_up: list[int] = []
+        self.values: dict[int, Value] = {}
+        self.rejected: set[Value] = set()
+        self.versions: dict[tuple[str, str, Path], int] = {}
+        self.set_workers(workers, gpus, cpus, memory)
+
+    # ---------------------------------------------------------------- the world
+
+    def set_workers(self, workers: int, gpus: int = 0, cpus: int = 99, memory: int = 99) -> None:
+        names = [ev.Worker(f"cpu-{n}") for n in range(workers)] + [
+            ev.Worker(f"gpu-{n}", gpu=True) for n in range(gpus)
+        ]
+        self.workers = ev.Workers(tuple(names), cpus, memory)
+        self.tell(self.workers)
+
+    def arrive(
+        self, *keys: str, stream: str = "movies.out", acquisition: str = "a", trouble: bool = False
+    ) -> None:
+        """A source finds items: key "" for the acquisition's own, "s/e" for an exposure in a series."""
+        run, output = stream.split(".")
+        for key in keys:
+            path = path_of(key, acquisition)
+            number = 0 if trouble else self._write_found(run, output, path)
+            if trouble:
+                self.journal.supersede(run, output, path)
+                self.journal.troubles[run, output, path] = None
+            self.tell(ev.Arrived(run, output, path, number))
+
+    def _write_found(self, run: str, output: str, path: Path) -> int:
+        version = self.versions[run, output, path] = self.versions.get((run, output, path), 0) + 1
+        revision = self.journal.revisions[run]
+        epoch = (run, output, path, revision)
+        number = len(self.journal.rows) + 1
+        self.journal.troubles.pop((run, output, path), None)
+        lineage = frozenset({(run, revision)})
+        self.journal.write(Row(number, run, output, path, revision, (*epoch, version), epoch, lineage))
+        return number
+
+    def withdraw(self, run: str, *keys: str, acquisition: str = "a") -> None:
+        paths = tuple(path_of(key, acquisition) for key in keys)
+        self.journal.withdrawn.update(dict.fromkeys((run, path) for path in paths))
+        self.tell(ev.Withdraw(run, paths))
+
+    def restore(self, run: str, *keys: str, acquisition: str = "a") -> None:
+        paths = tuple(path_of(key, acquisition) for key in keys)
+        for path in paths:
+            self.journal.withdrawn.pop((run, path), None)
+        self.tell(ev.Restore(run, paths))
+
+    def revise(self, run: str) -> None:
+        """A new revision, of which nothing is committed yet."""
+        journal = self.journal
+        journal.revisions[run] += 1
+        journal.tasks = {place: task for place, task in journal.tasks.items() if task.run != run}
+        journal.batches = {place: batch for place, batch in journal.batches.items() if batch.run != run}
+        journal.troubles = {place: None for place in journal.troubles if place[0] != run}
+        self.tell(ev.Revise(run))
+
+    def retry(self, run: str, *keys: str) -> None:
+        paths = tuple(path_of(key) for key in keys) or None
+        journal = self.journal
+        for (name, path), task in list(journal.tasks.items()):
+            if name == run and task.outcome == "failed" and (paths is None or path in paths):
+                del journal.tasks[name, path]
+        for place, batch in list(journal.batches.items()):
+            if batch.run == run and batch.state == "failed" and (paths is None or batch.path in paths):
+                del journal.batches[place]
+        self.tell(ev.Retry(run, paths))
+
+    def extend(self, plan: Plan) -> None:
+        self.plans = wire(*self.plans, plan)
+        self.journal.plans = self.plans
+        self.journal.revisions[plan.name] = 1
+        self.tell(ev.Extend(self.plans[-1]))
+
+    def crash(self) -> None:
+        """Lose everything but what was committed, and start again."""
+        self.running.clear()
+        self.scheduler = Scheduler(self.plans, self.journal.memory())
+        self.tell(self.workers)
+
+    # ---------------------------------------------------------------- tasks
+
+    def ticket(self, run: str, key: str = "") -> int:
+        """The newest ticket that runs for a path."""
+        places = {_place(start): number for number, start in self.running.items()}
+        return places[run, key]
+
+    def finish(self, run: str, key: str = "") -> None:
+        self.done(self.ticket(run, key))
+
+    def finish_all(self) -> None:
+        while self.running:
+            self.done(next(iter(self.running)))
+
+    def done(self, ticket: int) -> None:
+        """The worker brings a result; it is committed when it is still wanted."""
+        start = self.running[ticket]
+        if not self.scheduler.accepts(ticket):
+            self.interrupt(ticket)
+        elif self.values[ticket] in self.rejected:
+            self.fail(ticket, rejected=True)
+        else:
+            del self.running[ticket]
+            self.tell(ev.Done(ticket, self._commit(ticket, start)))
+
+    def _commit(self, ticket: int, start: ev.Start | ev.StartBatch) -> tuple[int, ...]:
+        journal = self.journal
+        plan = self.plan(start.run)
+        revision = journal.revisions[start.run]
+        value, made_from = self.values[ticket], ()
+        epoch: Value = (start.run, revision)
+        lineage = {(start.run, revision)}
+        if isinstance(start, ev.StartBatch):
+            path: Path = (start.acquisition,)
+            place = (start.run, path, start.version)
+            journal.batches[place] = journal.batches[place]._replace(state="done")
+            value = (*epoch, "version", len(journal.rows))
+        else:
+            path = start.path
+            assert (start.run, revision, path, start.generation) not in journal.folders
+            journal.folders.add((start.run, revision, path, start.generation))
+            journal.tasks[start.run, path] = TaskMemory(
+                start.run, path, start.inputs, "done", start.generation + 1
+            )
+            lineage.update(*(journal.rows[number].lineage for number in flat(start.inputs)))
+            if len(path) == 1:
+                made_from = tuple(flat(start.inputs))
+                epoch = self.value(start, epoch_only=True)
+        numbers = []
+        for output in plan.outputs:
+            numbers.append(len(journal.rows) + 1)
+            identity = (numbers[-1], start.run, output, path, revision)
+            values = ((*value, output), (*epoch, output))
+            journal.write(Row(*identity, *values, frozenset(lineage), made_from))
+        return tuple(numbers)
+
+    def fail(self, ticket: int, rejected: bool = False) -> None:
+        if not self.scheduler.accepts(ticket):
+            self.interrupt(ticket)
+            return
+        start = self.running.pop(ticket)
+        self._write_failure(start, "rejected" if rejected else "failed")
+        if rejected and isinstance(start, ev.Start):
+            self.rejected.add(self.values[ticket])
+        self.tell(ev.Failed(ticket, rejected))
+
+    def _write_failure(self, start: ev.Start | ev.StartBatch, outcome: str) -> None:
+        if isinstance(start, ev.StartBatch):
+            place = (start.run, (start.acquisition,), start.version)
+            self.journal.batches[place] = self.journal.batches[place]._replace(state="failed")
+            return
+        for output in self.plan(start.run).outputs:
+            self.journal.supersede(start.run, output, start.path)
+        task = TaskMemory(start.run, start.path, start.inputs, outcome, start.generation)  # type: ignore[arg-type]
+        self.journal.tasks[start.run, start.path] = task
+
+    def die(self, ticket: int) -> None:
+        self._dying = self.running.pop(ticket)
+        self.tell(ev.Died(ticket))
+
+    def interrupt(self, ticket: int) -> None:
+        del self.running[ticket]
+        self.tell(ev.Interrupted(ticket))
+
+    # ---------------------------------------------------------------- instructions
+
+    def tell(self, *events: ev.Event) -> None:
+        """Hand events to the scheduler, and carry out what it says."""
+        new = set()
+        for instruction in self.scheduler.handle(*events):
+            match instruction:
+                case ev.Hide(items) | ev.Show(items):
+                    for number in items:
+                        row = self.journal.rows[number]
+                        if row.state != "superseded":
+                            row.state = "withdrawn" if isinstance(instruction, ev.Hide) else "current"
+                case ev.GiveUp(ticket):
+                    self.given_up.append(ticket)
+                    self._write_failure(self._dying, "failed")
+                case ev.Start():
+                    self._check_start(instruction)
+                    self.values[instruction.ticket] = self.value(instruction)
+                case ev.StartBatch():
+                    self._check_batch(instruction)
+                    self.values[instruction.ticket] = ()
+            if isinstance(instruction, ev.Start | ev.StartBatch):
+                new.add(instruction.ticket)
+                self.running[instruction.ticket] = instruction
+                self.started.append(_place(instruction))
+        self._check_limits(new)
+
+    def value(self, start: ev.Start, epoch_only: bool = False) -> Value:
+        """What a task's result is: the run, its revision, and the values of its inputs."""
+        plan = self.plan(start.run)
+        parts = self.parts(plan, start.inputs, epoch_only)
+        return (start.run, self.journal.revisions[start.run], start.path, *parts)
+
+    def parts(self, plan: Plan, inputs: Inputs, epoch_only: bool = False) -> Value:
+        """The values of the items at every input port of a run."""
+        parts = []
+        for name, port in plan.ports.items():
+            by_epoch = epoch_only or (port.level == 0 and plan.level > 0)
+            rows = [self.journal.rows[number] for number in flat({name: inputs[name]})]
+            parts.append(tuple(row.epoch if by_epoch else row.exact for row in rows))
+        return tuple(parts)
+
+    # ---------------------------------------------------------------- checks
+
+    def _check_start(self, start: ev.Start) -> None:
+        plan = self.plan(start.run)
+        for name, port in plan.ports.items():
+            used = start.inputs[name]
+            if not port.several:
+                assert used or port.optional
+                assert not isinstance(used, list)
+            self._check_inputs(port, used, start.path)
+        gpu = start.worker.startswith("gpu")
+        kinds = {worker.gpu for worker in self.workers.workers}
+        assert gpu == (plan.need.gpus > 0 if len(kinds) == 2 else kinds.pop())
+
+    def _check_inputs(self, port: Port, used: int | list[int] | None, path: Path) -> None:
+        """What starts is made from what is in the stream, all of it of present revisions."""
+        for number in used if isinstance(used, list) else [used] if used else []:
+            row = self.journal.rows[number]
+            assert row.state == "current"
+            assert Stream(row.run, row.output) in port.streams
+            assert path[: port.level + 1] == row.path
+            for run, revision in row.lineage:
+                assert revision == self.journal.revisions[run], f"{row} mixes revisions of {run}"
+
+    def _check_batch(self, start: ev.StartBatch) -> None:
+        changed = {path for path, _ in (*start.added, *start.removed)}
+        assert changed, "a batch brings something"
+        place = (start.run, (start.acquisition,), start.version)
+        record = BatchMemory(*place, list(start.added), list(start.removed), "journalled")
+        before = self.journal.batches.get(place)
+        if before is not None and before.state == "journalled":
+            assert before == record, "a journalled batch is repeated exactly"
+        else:
+            assert before is None or before.state == "failed"
+            assert len(changed) <= self.plan(start.run).most
+            for path, inputs in start.added:
+                for name, port in self.plan(start.run).ports.items():
+                    self._check_inputs(port, inputs[name], path)
+        included = self.journal.included(start.run, start.acquisition)
+        assert all(included[path] == inputs for path, inputs in start.removed)
+        assert not set(included).difference(dict(start.removed)).intersection(dict(start.added))
+        self.journal.batches[place] = record
+
+    def _check_limits(self, new: set[int]) -> None:
+        tickets = self.scheduler.tickets.values()
+        started = [ticket for ticket in tickets if ticket.number in new]
+        assert set(self.scheduler.tickets) == set(self.running)
+        assert len({ticket.worker for ticket in tickets}) == len(tickets)
+        if started:  # what runs when limits are lowered goes on
+            assert {ticket.worker for ticket in started} <= {worker.name for worker in self.workers.workers}
+            assert sum(ticket.cpus for ticket in tickets) <= self.workers.cpus
+            assert sum(ticket.memory for ticket in tickets) <= self.workers.memory
+        accepted = [(ticket.run, ticket.path) for ticket in tickets if self.scheduler.accepts(ticket.number)]
+        assert len(accepted) == len(set(accepted)), "two results would be accepted for one path"
+
+    # ---------------------------------------------------------------- questions
+
+    def plan(self, run: str) -> Plan:
+        return next(plan for plan in self.plans if plan.name == run)
+
+    @property
+    def now(self) -> set[tuple[str, str]]:
+        """What runs, as (run, key)."""
+        return {_place(start) for start in self.running.values()}
+
+    def take_started(self) -> list[tuple[str, str]]:
+        """What was started since this was last asked."""
+        started, self.started = self.started, []
+        return started
+
+    def visible(self, run: str, output: str = "out") -> set[str]:
+        """Keys of the items of an output that are in the stream."""
+        return {
+            key_of(path)
+            for (name, of, path), row in self.journal.live.items()
+            if (name, of) == (run, output) and row.state == "current"
+        }
+
+    def included(self, run: str, acquisition: str = "a") -> set[str]:
+        """Keys of what an accumulator has folded in."""
+        return {key_of(path) for path in self.journal.included(run, acquisition)}
+
+
+def flat(inputs: Inputs) -> Iterator[int]:
+    """The numbers of all items in `inputs`."""
+    for used in inputs.values():
+        yield from used if isinstance(used, list) else [used] if used else []
+
+
+def path_of(key: str, acquisition: str = "a") -> Path:
+    return (acquisition, *key.split("/")) if key else (acquisition,)
+
+
+def key_of(path: Path) -> str:
+    return "/".join(path[1:])
+
+
+def _place(start: ev.Start | ev.StartBatch) -> tuple[str, str]:
+    return start.run, key_of(start.path) if isinstance(start, ev.Start) else ""
