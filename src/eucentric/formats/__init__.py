@@ -9,6 +9,7 @@ from eucentric.formats.image_info import ImageInfo
 from eucentric.formats.images import open_frames, read_image, read_info
 from eucentric.formats.mdoc import Mdoc, MdocSection, read_mdoc
 from eucentric.formats.mrc import write_mrc
+from eucentric.formats.png import write_png
 from eucentric.formats.star import StarBlock, read_star, write_star
 from eucentric.formats.star_shifts import FrameShifts, read_shifts_star, write_shifts_star
 from eucentric.formats.star_tables import (
@@ -44,6 +45,7 @@ __all__ = [
     "write_micrographs_star",
     "write_movies_star",
     "write_mrc",
+    "write_png",
     "write_shifts_star",
     "write_star",
     "write_tiff",

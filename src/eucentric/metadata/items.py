@@ -98,25 +98,29 @@ class ExposureMetadata(Item):
 
 
 class Micrograph(Optics):
-    """The aligned sums of one movie."""
+    """The aligned sums of one movie; or any image, of which only a movie could tell the rest."""
 
-    path: SessionPath = Field(description="Dose-weighted sum (MRC, float32).")
-    unweighted_path: SessionPath = Field(description="Sum without dose weighting (MRC, float32).")
-    spectrum_path: SessionPath = Field(description="Power spectrum of the aligned movie (MRC, float32).")
-    spectrum_pixel_size: AngstromPerPixel = Field(
-        gt=0, description="Pixel size that the spectrum stands for: it reaches to twice this resolution."
-    )
-    shifts_path: SessionPath = Field(description="Shift of every frame (STAR).")
-    movie_path: SessionPath = Field(description="The movie it was made from.")
+    path: SessionPath = Field(description="The image (MRC); of a movie, the dose-weighted sum.")
     height: int = Field(gt=0)
     width: int = Field(gt=0)
-    frames: int = Field(gt=0, description="Number of frames summed.")
-    dose: ElectronPerSquareAngstrom = Field(ge=0, description="Dose of all frames summed.")
-    motion_total: Angstrom = Field(ge=0, description="Length of the whole path of the specimen.")
-    motion_early: Angstrom = Field(ge=0, description="Length of the path over the first 4 e⁻/Å².")
-    motion_late: Angstrom = Field(ge=0, description="Length of the path after that.")
-    mean_counts: float = Field(description="Mean of the gain-corrected counts per pixel and frame.")
-    bad_pixels: int = Field(default=0, ge=0, description="Hot and dead pixels that were replaced.")
+    unweighted_path: SessionPath | None = Field(default=None, description="Sum without dose weights (MRC).")
+    spectrum_path: SessionPath | None = Field(
+        default=None, description="Power spectrum of the aligned movie (MRC), zero frequency in the middle."
+    )
+    spectrum_pixel_size: AngstromPerPixel | None = Field(
+        default=None, gt=0, description="Pixel size that the spectrum stands for: half its resolution limit."
+    )
+    shifts_path: SessionPath | None = Field(default=None, description="Shift of every frame (STAR).")
+    movie_path: SessionPath | None = Field(default=None, description="The movie it was made from.")
+    frames: int | None = Field(default=None, gt=0, description="Number of frames summed.")
+    dose: ElectronPerSquareAngstrom | None = Field(default=None, ge=0, description="Dose of all frames.")
+    motion_total: Angstrom | None = Field(default=None, ge=0, description="Length of the specimen's path.")
+    motion_early: Angstrom | None = Field(default=None, ge=0, description="That over the first 4 e⁻/Å².")
+    motion_late: Angstrom | None = Field(default=None, ge=0, description="That after the first 4 e⁻/Å².")
+    mean_counts: float | None = Field(
+        default=None, description="Mean of the gain-corrected counts per pixel and frame."
+    )
+    bad_pixels: int | None = Field(default=None, ge=0, description="Hot and dead pixels replaced.")
     optics_group: int = Field(default=1, ge=1)
 
 

@@ -132,7 +132,9 @@ _NAMES = ("defocus", "defocus_error", "astigmatism", "resolution", "motion")
 
 def _values(entry: Any) -> dict[str, float]:
     """Return what one exposure contributes, by name; lengths in Å."""
-    values = {"motion": entry.micrograph.motion_total}
+    values = {}
+    if entry.micrograph.motion_total is not None:
+        values["motion"] = entry.micrograph.motion_total
     if entry.ctf is not None:
         defocus = (entry.ctf.defocus_u + entry.ctf.defocus_v) / 2
         values["defocus"] = defocus
