@@ -12,6 +12,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+_SUFFIX = ".socket"
 _MOST_BYTES = 1024
 _QUEUE_LENGTH = Path("/proc/sys/net/unix/max_dgram_qlen")
 
@@ -36,7 +37,8 @@ def ring_sockets(folder: Path, topic: str) -> None:
         with _short_path(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             for name in os.listdir(short):  # noqa: PTH208 - names only
-                _send(sender, short / name, message)
+                if name.endswith(_SUFFIX):
+                    _send(sender, short / name, message)
     except FileNotFoundError:
         pass  # nobody has ever listened here
     except OSError as error:
@@ -57,7 +59,7 @@ async def listen_on_socket(folder: Path) -> AsyncGenerator[str | None]:
     """Yield the topics rung in `folder`, each once since it was last yielded; None where some may be lost."""
     loop = asyncio.get_running_loop()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = f"{os.getpid()}-{secrets.token_hex(4)}.socket"
+    name = f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
     queue_length = _queue_length()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.setblocking(False)

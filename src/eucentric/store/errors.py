@@ -50,13 +50,14 @@ def translated(url: URL) -> Iterator[None]:
 
     No message holds the password that may be part of `url`.
     """
-    where = url.render_as_string(hide_password=True)
+    sqlite = url.get_backend_name() == "sqlite"
+    where = str(url.database) if sqlite else url.render_as_string(hide_password=True)
     try:
         yield
     except PoolTimeout as error:
         raise DatabaseBusy(f"All connections to {where} have been in use for too long.") from error
     except DBAPIError as error:
-        found = _of_sqlite(error, where) if url.get_backend_name() == "sqlite" else _of_server(error, where)
+        found = _of_sqlite(error, where) if sqlite else _of_server(error, where)
         if found is None:
             raise
         raise found from error
@@ -76,7 +77,10 @@ def _of_sqlite(error: DBAPIError, where: str) -> StoreError | None:
     if primary in _DAMAGED:
         return StoreError(f"{where} is damaged or no database; put back a backup of it.")
     if primary in _CLOSED:
-        return StoreError(f"{where} cannot be opened or written ({error.orig}); check its permissions.")
+        return StoreError(
+            f"{where} cannot be opened or written ({error.orig}); check its permissions"
+            " (or, in a program, that what changes it is within `Database.write`)."
+        )
     return None
 
 
@@ -93,6 +97,4 @@ def _of_server(error: DBAPIError, where: str) -> StoreError | None:
         return DatabaseUnavailable(f"{where} cannot be reached ({reason}).")
     if state is not None and state.startswith(("08", "57P")):
         return DatabaseUnavailable(f"{where} is not available now ({reason}).")
-    if state is not None and state.startswith(("28", "3D")):
-        return StoreError(f"{where} refuses this connection ({reason}); check the URL in eucentric.toml.")
     return None

@@ -1,0 +1,84 @@
+"""A full disk: told as such, nothing half-written, and all is well when there is space again."""
+
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from eucentric.store import Database, DiskFull, Site
+from eucentric.store.tables import command, session
+from postgres_server import PostgresServer
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of a few megabytes, where the user who runs the server can find it."""
+    folder = Path(tempfile.mkdtemp(prefix="eucentric-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        folder.rmdir()
+        pytest.skip(f"a small disk cannot be mounted here ({done.stderr.strip()}); it takes root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
+
+
+def new_session(database: Database) -> int:
+    with database.write() as connection:
+        statement = insert(session).values(name="a", created=0).returning(session.c.id)
+        number: int = connection.execute(statement).scalar_one()
+        return number
+
+
+def row(number: int, size: int) -> dict[str, Any]:
+    arguments = {"a": secrets.token_hex(size // 2)}  # which no database can compress
+    return {"session_id": number, "kind": "x", "arguments": arguments, "author": "c", "created": 0}
+
+
+def check(database: Database, disk: Path) -> None:
+    number = new_session(database)
+    committed = 0
+
+    def fill() -> None:
+        nonlocal committed
+        while True:
+            with database.write() as connection:
+                connection.execute(insert(command), [row(number, 20_000)] * 3)
+            committed += 3
+
+    def count() -> int:
+        with database.read() as connection:
+            return connection.execute(select(func.count()).select_from(command)).scalar_one()
+
+    ballast = disk / "ballast"
+    for size in (400_000, 200_000):
+        ballast.write_bytes(bytes(size))
+        for _ in range(2):  # full, and still full
+            with pytest.raises(DiskFull, match=r"free space there"):
+                fill()
+            assert count() == committed
+        ballast.unlink()
+        with database.write() as connection:
+            connection.execute(insert(command), [row(number, 1000)] * 3)
+        committed += 3
+        assert count() == committed
+
+
+@pytest.mark.parametrize("small_disk", ["2m"], indirect=True)
+def test_a_full_disk_under_sqlite(small_disk: Path) -> None:
+    with Database.open(Site.create(small_disk / "site")) as database:
+        check(database, small_disk)
+        with database.read() as connection:
+            assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+
+
+@pytest.mark.parametrize("small_disk", ["16m"], indirect=True)
+def test_a_full_disk_under_postgresql(small_disk: Path, postgres_server: PostgresServer) -> None:
+    with postgres_server.new_database(disk=small_disk) as url, Database(url) as database:
+        check(database, small_disk)
