@@ -246,7 +246,10 @@ class Replay:
             self.fail(ticket, rejected=True)
         else:
             del self.running[ticket]
-            self.tell(ev.Done(ticket, self._commit(ticket, start)))
+            numbers = self._commit(ticket, start)
+            self.tell(ev.Done(ticket, numbers))
+            if isinstance(start, ev.Start):
+                self._check_result(start, numbers)
 
     def _commit(self, ticket: int, start: ev.Start | ev.StartBatch) -> tuple[int, ...]:
         journal = self.journal
@@ -372,6 +375,15 @@ class Replay:
             assert path[: port.level + 1] == row.path
             for run, revision in row.lineage:
                 assert revision == self.journal.revisions[run], f"{row} mixes revisions of {run}"
+
+    def _check_result(self, start: ev.Start, numbers: tuple[int, ...]) -> None:
+        """What was made of replaced inputs, or before a revision, is not in the stream."""
+        level = self.plan(start.run).level
+        inputs = [self.journal.rows[number] for number in flat(start.inputs)]
+        replaced = any(row.state == "superseded" for row in inputs if len(row.path) > 1 or level == 0)
+        for row in (self.journal.rows[number] for number in numbers):
+            late = any(revision != self.journal.revisions[run] for run, revision in row.lineage)
+            assert row.state != "current" or not (late or replaced)
 
     def _check_batch(self, start: ev.StartBatch) -> None:
         changed = {path for path, _ in (*start.added, *start.removed)}

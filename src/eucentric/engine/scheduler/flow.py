@@ -12,7 +12,7 @@ from eucentric.engine.graph import Plan
 from eucentric.engine.scheduler.batches import is_due, reconsider_entry
 from eucentric.engine.scheduler.events import Path
 from eucentric.engine.scheduler.records import Feed, Group, Node, RunRecord, Signature, Ticket
-from eucentric.engine.scheduler.wanted import SKIP, WAIT, lacks_what_comes, wanted
+from eucentric.engine.scheduler.wanted import SKIP, lacks_what_comes, wanted
 
 FIRST = 2**60
 """The order of what belongs to a whole acquisition: everything else waits for it."""
@@ -93,7 +93,7 @@ class Flow:
         due = False
         if path in run.withdrawn or (now == SKIP and _is_known(run, node, path)):
             node.answer = "none"
-        elif now in (WAIT, SKIP):
+        elif isinstance(now, str):
             node.answer = None
         elif node.outcome is not None and node.signature == now:
             node.answer = "items" if node.outcome == "done" else "none"
@@ -193,8 +193,9 @@ class Flow:
         """Return the paths that a change of a shorter input may concern."""
         if run.plan.station != "accumulator":
             return run.nodes
-        answered = {path for feed in run.feeds if feed.full for answers in feed.answers for path in answers}
-        return answered.union(*(group.included for group in run.groups.values()))
+        known = {path for feed in run.feeds if feed.full for answers in feed.answers for path in answers}
+        known.update(*(group.included for group in run.groups.values()))
+        return sorted(known, key=self.order)
 
 
 def _is_known(run: RunRecord, node: Node, path: Path) -> bool:
