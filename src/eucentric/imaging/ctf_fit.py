@@ -26,21 +26,6 @@ _ENVELOPES = (2.0, 8.0, 30.0, 100.0)  # Å²; B of exp(-B k²), from rings to 2 
 _ANGLES = 12  # directions of astigmatism tried, 15° apart
 
 
-class CTFSearch(NamedTuple):
-    """Where to look for the contrast transfer function."""
-
-    min_defocus: float = 3_000.0
-    """Smallest mean defocus, Å"""
-    max_defocus: float = 50_000.0
-    """Largest mean defocus, Å"""
-    max_astigmatism: float = 3_000.0
-    """Largest difference between U and V searched for, Å"""
-    min_resolution: float = 30.0
-    """Lowest resolution used, Å"""
-    max_resolution: float = 3.0
-    """Highest resolution used, Å; no more than the spectrum holds"""
-
-
 class CTFFit(NamedTuple):
     """The contrast transfer function of one image."""
 
@@ -50,6 +35,8 @@ class CTFFit(NamedTuple):
     """Smaller defocus in Å"""
     defocus_angle: float
     """Angle of U from the x axis, degrees, 0 to less than 180"""
+    phase_shift: float
+    """Additional phase shift of a phase plate, degrees, as given"""
     score: float
     """Correlation between the spectrum in sectors and the model, -1 to 1"""
     resolution: float
@@ -60,77 +47,123 @@ class CTFFit(NamedTuple):
     """[n, n], 0 to 1, zero frequency at [n // 2, n // 2]: spectrum on the left, model on the right"""
 
 
-_DEFAULT_SEARCH = CTFSearch()
-
-
 def estimate_ctf(
-    image: Tensor, pixel_size: float, optics: CTFOptics, search: CTFSearch = _DEFAULT_SEARCH
+    image: Tensor,
+    pixel_size: float,
+    *,
+    voltage: float,
+    spherical_aberration: float,
+    amplitude_contrast: float,
+    phase_shift: float = 0.0,
+    min_defocus: float = 3_000.0,
+    max_defocus: float = 50_000.0,
+    max_astigmatism: float = 3_000.0,
+    min_resolution: float = 30.0,
+    max_resolution: float = 3.0,
 ) -> CTFFit:
-    """Fit the contrast transfer function to a micrograph [y, x] of `pixel_size` Å; see `fit_ctf`."""
+    """Fit the contrast transfer function to a micrograph [y, x] of `pixel_size` Å.
+
+    Parameters and errors are those of `fit_ctf`.
+    """
     spectrum, spectrum_pixel_size = power_spectrum(image, pixel_size)
-    return fit_ctf(spectrum, spectrum_pixel_size, optics, search)
+    return fit_ctf(
+        spectrum,
+        spectrum_pixel_size,
+        voltage=voltage,
+        spherical_aberration=spherical_aberration,
+        amplitude_contrast=amplitude_contrast,
+        phase_shift=phase_shift,
+        min_defocus=min_defocus,
+        max_defocus=max_defocus,
+        max_astigmatism=max_astigmatism,
+        min_resolution=min_resolution,
+        max_resolution=max_resolution,
+    )
 
 
 def fit_ctf(
-    spectrum: Tensor, pixel_size: float, optics: CTFOptics, search: CTFSearch = _DEFAULT_SEARCH
+    spectrum: Tensor,
+    pixel_size: float,
+    *,
+    voltage: float,
+    spherical_aberration: float,
+    amplitude_contrast: float,
+    phase_shift: float = 0.0,
+    min_defocus: float = 3_000.0,
+    max_defocus: float = 50_000.0,
+    max_astigmatism: float = 3_000.0,
+    min_resolution: float = 30.0,
+    max_resolution: float = 3.0,
 ) -> CTFFit:
     """Fit the contrast transfer function to a power spectrum, as `power_spectrum` makes it.
 
-    The phase shift is taken as given, not fitted. A spectrum without rings gives a fit of low score and
-    poor resolution.
+    A spectrum without rings gives a fit of low score and poor resolution.
 
     Args:
         spectrum: Power [n, n], zero frequency at [n // 2, n // 2].
         pixel_size: Pixel size in Å that the spectrum stands for.
-        optics: What is known about the microscope.
-        search: Where to look.
+        voltage: Acceleration voltage in kV.
+        spherical_aberration: Cs in mm.
+        amplitude_contrast: Fraction of amplitude contrast, 0 to 1.
+        phase_shift: Additional phase shift of a phase plate, degrees; taken as given, not fitted.
+        min_defocus: Smallest mean defocus searched, Å, underfocus positive.
+        max_defocus: Largest mean defocus searched, Å.
+        max_astigmatism: Largest difference between U and V searched, Å.
+        min_resolution: Lowest resolution used, Å.
+        max_resolution: Highest resolution used, Å; no more than the spectrum holds.
 
     Raises:
-        ValueError: the limits of the search are not in order, or leave too little of the spectrum to fit.
+        ValueError: the limits are not in order, or leave too little of the spectrum to fit.
     """
-    if not (
-        0 < search.min_defocus < search.max_defocus and 0 < search.max_resolution < search.min_resolution
-    ):
+    if not (0 < min_defocus < max_defocus and 0 < max_resolution < min_resolution and max_astigmatism >= 0):
         raise ValueError(
-            f"Defocus from {search.min_defocus} to {search.max_defocus} Å at resolutions from"
-            f" {search.min_resolution} to {search.max_resolution} Å is no range to search; mend the limits."
+            f"Defocus from {min_defocus} to {max_defocus} Å, astigmatism to {max_astigmatism} Å and"
+            f" resolution from {min_resolution} to {max_resolution} Å leave nothing to search; put them in order."
         )
-    polar = polar_spectrum(spectrum, pixel_size, 1 / search.min_resolution, 1 / search.max_resolution)
-    mean, cosine, sine, score = _refine(polar, optics, _search(polar, optics, search))
+    optics = CTFOptics(voltage, spherical_aberration, amplitude_contrast, phase_shift)
+    polar = polar_spectrum(spectrum, pixel_size, 1 / min_resolution, 1 / max_resolution)
+    start = _search(polar, optics, min_defocus, max_defocus, max_astigmatism)
+    mean, cosine, sine, score = _refine(polar, optics, start)
     half = math.hypot(cosine, sine)
     axes = (mean + half, mean - half, math.degrees(math.atan2(sine, cosine) / 2) % 180)
     profile = ring_profile(polar, *axes, optics)
     return CTFFit(
         *axes,
+        phase_shift=phase_shift,
         score=score,
         resolution=profile.resolution,
         profile=profile,
-        diagnostic=_diagnostic(polar.flat, pixel_size, axes, optics),
+        diagnostic=_diagnostic(polar, pixel_size, axes, optics),
     )
 
 
-def _search(polar: PolarSpectrum, optics: CTFOptics, search: CTFSearch) -> FloatArray:
+def _search(
+    polar: PolarSpectrum, optics: CTFOptics, min_defocus: float, max_defocus: float, max_astigmatism: float
+) -> FloatArray:
     """Return mean defocus, the two components of astigmatism (Å) and envelope (Å²) of the best coarse fit."""
     wavelength = electron_wavelength(optics.voltage)
     # The phase of CTF² changes by no more than 0.8 from one defocus to the next at 4 Å, or at the edge.
     step = 0.8 / (2 * math.pi * wavelength * min(polar.frequency[-1], 0.25) ** 2)
-    margin = math.ceil(search.max_astigmatism / 2 / step)
-    means = np.arange(search.min_defocus, search.max_defocus + step, step)
-    table_defocus = search.min_defocus + step * np.arange(-margin, len(means) + margin)
+    margin = math.ceil(max_astigmatism / 2 / step)
+    means = np.arange(min_defocus, max_defocus + step, step)
+    table_defocus = min_defocus + step * np.arange(-margin, len(means) + margin)
+    halves = np.arange(0, margin + 1) * step
+    astigmatisms = [(0.0, 0.0), *((h, a * math.pi / _ANGLES) for h in halves[1:] for a in range(_ANGLES))]
     squared = _squared_transfer(polar.frequency[None, :], np.zeros((1, 1)), table_defocus[:, None], optics)
     best, found = -math.inf, np.zeros(4)
     for envelope in _ENVELOPES:
         model = polar.without_smooth(squared * np.exp(-envelope * polar.frequency**2))
         model /= np.linalg.norm(model, axis=1, keepdims=True)
         table = model @ polar.values.T
-        for half in np.arange(0, search.max_astigmatism / 2 + step, step):
-            for angle in np.arange(_ANGLES if half else 1) * math.pi / _ANGLES:
-                local = np.rint(half / step * np.cos(2 * (polar.angle - angle))).astype(np.int64)
-                place = np.arange(len(means))[:, None] + margin + np.clip(local, -margin, margin)
-                scores = table[place, np.arange(len(polar.angle))].sum(axis=1)
-                if scores.max() > best:
-                    best, mean = float(scores.max()), means[int(scores.argmax())]
-                    found = np.array([mean, half * math.cos(2 * angle), half * math.sin(2 * angle), envelope])
+        for half, angle in astigmatisms:
+            local = np.rint(half / step * np.cos(2 * (polar.angle - angle))).astype(np.int64) + margin
+            columns = [table[first : first + len(means), sector] for sector, first in enumerate(local)]
+            scores = np.sum(columns, axis=0)
+            place = int(np.argmax(scores))
+            if scores[place] > best:
+                best = float(scores[place])
+                mean, components = means[place], (half * math.cos(2 * angle), half * math.sin(2 * angle))
+                found = np.array([mean, *components, envelope])
     return found
 
 
@@ -139,7 +172,7 @@ def _refine(polar: PolarSpectrum, optics: CTFOptics, start: FloatArray) -> tuple
     x = polar.frequency * np.cos(polar.angle)[:, None]
     y = polar.frequency * np.sin(polar.angle)[:, None]
     direction = 2 * polar.angle[:, None]
-    data = polar.values / np.linalg.norm(polar.values)
+    data = polar.values / max(float(np.linalg.norm(polar.values)), 1e-12)
 
     def loss(scaled: FloatArray) -> float:
         mean, cosine, sine = start[:3] + 100 * scaled[:3]
@@ -172,14 +205,16 @@ def _squared_transfer(x: FloatArray, y: FloatArray, defocus: FloatArray, optics:
 
 
 def _diagnostic(
-    flat: Tensor, pixel_size: float, axes: tuple[float, float, float], optics: CTFOptics
+    polar: PolarSpectrum, pixel_size: float, axes: tuple[float, float, float], optics: CTFOptics
 ) -> Tensor:
+    flat = polar.flat
     size = flat.shape[0]
     x, y = spectrum_frequencies(size, pixel_size, flat.device)
     transfer = contrast_transfer(
         x, y, defocus_u=axes[0], defocus_v=axes[1], defocus_angle=axes[2], **optics._asdict()
     )
-    inside = flat != 0
+    frequency = torch.hypot(x, y)
+    inside = (frequency >= polar.frequency[0]) & (frequency <= polar.frequency[-1])
     low, high = (torch.quantile(flat[inside][:: max(1, flat.numel() // 100_000)], q) for q in (0.02, 0.98))
     shown = ((flat - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
     left = torch.arange(size, device=flat.device)[None, :] < size // 2

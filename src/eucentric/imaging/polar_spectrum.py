@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 _SECTORS = 36
 _SMOOTH_TERMS = 7  # cubic splines that describe the background from lowest to highest frequency
 _FEWEST_RINGS = 24
+_NO_POWER = 1e-30  # stands for zero, which has no logarithm
 
 
 class PolarSpectrum(NamedTuple):
@@ -58,8 +59,8 @@ def polar_spectrum(spectrum: Tensor, pixel_size: float, lowest: float, highest: 
     first, last = math.ceil(lowest / step), min(math.floor(highest / step), size // 2 - 2)
     if last - first + 1 < _FEWEST_RINGS:
         raise ValueError(
-            f"Between {1 / lowest:.1f} and {1 / highest:.1f} Å a spectrum of {size} pixels at {pixel_size:.2f} Å"
-            " has too few rings to fit; widen the range of resolution or use larger tiles."
+            f"Between {1 / lowest:.1f} and {1 / highest:.1f} Å a spectrum of {size} pixels of"
+            f" {pixel_size:.2f} Å has too few rings to fit; widen the range or use larger tiles."
         )
     # Friedel: the half with y >= 0 holds everything.
     f_x, f_y = spectrum_frequencies(size, pixel_size, spectrum.device)
@@ -67,24 +68,23 @@ def polar_spectrum(spectrum: Tensor, pixel_size: float, lowest: float, highest: 
     ring = torch.round(torch.hypot(half_x, half_y) / step).long()
     kept = ((ring >= first) & (ring <= last)).nonzero()[:, 0]
     power = spectrum[size // 2 :].flatten()[kept]
-    log_power = torch.log(power.clamp(min=float(power.mean()) * 1e-12)).double().cpu().numpy()
-    x, y, ring = (
-        half_x[kept].double().cpu().numpy(),
-        half_y[kept].double().cpu().numpy(),
-        ring[kept].cpu().numpy(),
+    log_power, x, y = (
+        part.double().cpu().numpy()
+        for part in (torch.log(power.clamp(min=_NO_POWER)), half_x[kept], half_y[kept])
     )
+    place = (ring[kept] - first).cpu().numpy()
     rings = last - first + 1
-    background, smooth, weight = _background(log_power, ring - first, rings)
-    pixel_values = log_power - background[ring - first]
+    background, smooth, weight = _background(log_power, place, rings)
+    pixel_values = log_power - background[place]
     sector = np.minimum((np.arctan2(y, x) % math.pi / math.pi * _SECTORS).astype(np.int64), _SECTORS - 1)
-    cell = sector * rings + ring - first
+    cell = sector * rings + place
     count = np.bincount(cell, minlength=_SECTORS * rings)
     means = np.bincount(cell, pixel_values, minlength=_SECTORS * rings) / np.maximum(count, 1)
     values = means.reshape(_SECTORS, rings) * weight
     values -= (values @ smooth) @ smooth.T
     flat = _flat(spectrum, first, background)
     return PolarSpectrum(
-        frequency=(first + np.arange(rings)) * step,
+        frequency=(first + np.arange(rings, dtype=np.float64)) * step,
         angle=(np.arange(_SECTORS) + 0.5) * math.pi / _SECTORS,
         values=values,
         weight=weight,
@@ -115,4 +115,4 @@ def _flat(spectrum: Tensor, first: int, background: FloatArray) -> Tensor:
     ring = torch.round(torch.hypot(axis[None, :], axis[:, None])).long() - first
     inside = (ring >= 0) & (ring < len(background))
     level = torch.from_numpy(background).to(spectrum)[ring.clamp(0, len(background) - 1)]
-    return torch.where(inside, torch.log(spectrum.clamp(min=1e-30)) - level, 0.0)
+    return torch.where(inside, torch.log(spectrum.clamp(min=_NO_POWER)) - level, 0.0)

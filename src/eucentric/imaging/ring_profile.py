@@ -36,8 +36,8 @@ def ring_profile(
 ) -> RingProfile:
     """Average a spectrum along rings of equal phase and correlate it piece by piece with CTF².
 
-    A piece spans one and a half rings to either side, and at least 21 samples. The resolution is where the correlation first falls
-    below 0.5; the lowest resolution of the spectrum where it never reaches that.
+    A piece spans one and a half rings to either side, and at least 21 samples. The resolution is where
+    the correlation first falls below 0.5; the lowest resolution of the spectrum where it never reaches that.
 
     Source: Zhang (2016), J. Struct. Biol. 193, 1; Rohou & Grigorieff (2015), J. Struct. Biol. 192, 216.
     """
