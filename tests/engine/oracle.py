@@ -2,8 +2,7 @@
 
 from functools import cache
 
-from replay import Replay, Value
-
+from engine.replay import Replay, Value
 from eucentric.engine.graph import Port
 from eucentric.engine.scheduler import Path
 

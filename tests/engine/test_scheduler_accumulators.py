@@ -1,7 +1,6 @@
 """Accumulators: ordered, bounded batches, one at a time, journalled, and never anything twice."""
 
-from replay import Replay, fold, source, step
-
+from engine.replay import Replay, fold, source, step
 from eucentric.engine.scheduler import StartBatch
 
 

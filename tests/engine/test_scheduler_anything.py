@@ -8,9 +8,9 @@ import os
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from oracle import NONE, Oracle
-from replay import Replay, fold, source, step
 
+from engine.oracle import NONE, Oracle
+from engine.replay import Replay, fold, source, step
 from eucentric.engine import scheduler as ev
 from eucentric.engine.graph import Need, Plan
 

@@ -1,6 +1,6 @@
 """Failures, deaths, interruptions, and starting again."""
 
-from replay import Replay, source, step
+from engine.replay import Replay, source, step
 
 
 def chain(workers: int = 1) -> Replay:

@@ -1,6 +1,6 @@
 """Inputs that join by prefix, several inputs, optional inputs, and what happens where one is lacking."""
 
-from replay import Replay, fold, source, step
+from engine.replay import Replay, fold, source, step
 
 ALIGN = step("align", movie="movies")
 

@@ -1,8 +1,8 @@
 """Fresh and fair, under the limits: what starts first, where, and how much at once."""
 
 import pytest
-from replay import SMALL, Replay, fold, source, step
 
+from engine.replay import SMALL, Replay, fold, source, step
 from eucentric.engine import scheduler as ev
 from eucentric.engine.graph import Need
 from eucentric.engine.scheduler.ready import OLDEST_EVERY

@@ -1,6 +1,6 @@
 """A revision redoes what depends on it, joins never mix revisions, old results stay until replaced."""
 
-from replay import Replay, fold, source, step
+from engine.replay import Replay, fold, source, step
 
 
 def diamond() -> Replay:
