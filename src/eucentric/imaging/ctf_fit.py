@@ -118,7 +118,7 @@ def fit_ctf(
     if not (0 < min_defocus < max_defocus and 0 < max_resolution < min_resolution and max_astigmatism >= 0):
         raise ValueError(
             f"Defocus from {min_defocus} to {max_defocus} Å, astigmatism to {max_astigmatism} Å and"
-            f" resolution from {min_resolution} to {max_resolution} Å leave nothing to search; put them in order."
+            f" resolution from {min_resolution} to {max_resolution} Å leave nothing; mend the limits."
         )
     optics = CTFOptics(voltage, spherical_aberration, amplitude_contrast, phase_shift)
     polar = polar_spectrum(spectrum, pixel_size, 1 / min_resolution, 1 / max_resolution)
@@ -172,14 +172,14 @@ def _refine(polar: PolarSpectrum, optics: CTFOptics, start: FloatArray) -> tuple
     x = polar.frequency * np.cos(polar.angle)[:, None]
     y = polar.frequency * np.sin(polar.angle)[:, None]
     direction = 2 * polar.angle[:, None]
-    data = polar.values / max(float(np.linalg.norm(polar.values)), 1e-12)
+    data = polar.values / max(_length(polar.values), 1e-6)
 
     def loss(scaled: FloatArray) -> float:
         mean, cosine, sine = start[:3] + 100 * scaled[:3]
         defocus = mean + cosine * np.cos(direction) + sine * np.sin(direction)
         envelope = np.exp(-start[3] * np.exp(scaled[3]) * polar.frequency**2)
         model = polar.without_smooth(_squared_transfer(x, y, defocus, optics) * envelope)
-        return -float((model * data).sum() / np.linalg.norm(model))
+        return -float((model * data).sum() / _length(model))
 
     # Steps of 100 Å and of e in the envelope are about equally large changes of the model.
     simplex = np.vstack([np.zeros(4), 0.5 * np.eye(4)])
@@ -192,6 +192,11 @@ def _refine(polar: PolarSpectrum, optics: CTFOptics, start: FloatArray) -> tuple
     )
     mean, cosine, sine = start[:3] + 100 * result.x[:3]
     return float(mean), float(cosine), float(sine), -float(result.fun)
+
+
+def _length(values: FloatArray) -> float:
+    # Not np.linalg.norm: for so few numbers the threads of BLAS cost more than the sum.
+    return math.sqrt(float(np.square(values).sum()))
 
 
 def _squared_transfer(x: FloatArray, y: FloatArray, defocus: FloatArray, optics: CTFOptics) -> FloatArray:
