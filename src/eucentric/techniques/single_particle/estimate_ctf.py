@@ -60,8 +60,8 @@ class EstimateCTF(Protocol):
     def _fit(self, micrograph: Micrograph, task: Task) -> CTFFit:
         """Fit the sum's spectrum and the movie's, and take the one whose rings follow the model better.
 
-        Short sums keep the rings of ice that moves in the beam (McMullan et al. 2015, Ultramicroscopy 158, 26),
-        the whole sum has less noise: which counts for more differs between specimens.
+        Short sums keep the rings of ice that moves in the beam (McMullan et al. 2015, Ultramicroscopy
+        158, 26), the whole sum has less noise: which counts for more differs between specimens.
         """
         image = _read(micrograph.unweighted_path or micrograph.path, task)
         fits = [
