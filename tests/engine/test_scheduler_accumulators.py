@@ -77,6 +77,21 @@ def test_what_is_withdrawn_while_it_is_folded_in_leaves_with_the_version_after()
     assert not replay.included("sum")
 
 
+def test_what_lacks_its_gain_leaves_although_its_movie_is_being_looked_for() -> None:
+    replay = Replay(
+        source(), source("camera", gain=0), fold("sum", movie="movies", gain="camera.gain"), workers=9
+    )
+    replay.arrive("", stream="camera.gain")
+    replay.arrive("1")
+    replay.finish_all()
+    replay.revise("movies")
+    replay.finish_all()
+    assert replay.included("sum") == {"1"}
+    replay.withdraw("camera", "")
+    replay.finish_all()
+    assert not replay.included("sum")
+
+
 def test_what_returns_while_it_is_removed_is_added_again() -> None:
     replay = total()
     replay.arrive("1")
@@ -96,6 +111,16 @@ def test_an_entry_waits_for_all_its_inputs() -> None:
     replay.fail(replay.ticket("align", "1"))
     replay.finish_all()
     assert replay.included("sum") == {"2"}
+
+
+def test_an_entry_waits_for_an_optional_input_that_is_being_made() -> None:
+    replay = Replay(source(), step("ctf", movie="movies"), fold("sum", movie="movies", ctf="ctf?"), workers=9)
+    replay.arrive("1", "2")
+    assert replay.now == {("ctf", "1"), ("ctf", "2")}
+    replay.fail(replay.ticket("ctf", "1"))
+    replay.finish_all()
+    assert replay.included("sum") == {"1", "2"}
+    assert not any(batch.removed for batch in replay.journal.batches.values())
 
 
 def test_a_failed_batch_is_tried_again_when_asked_for() -> None:

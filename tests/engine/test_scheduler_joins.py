@@ -162,6 +162,17 @@ def test_what_waits_for_an_optional_input_goes_on_when_that_will_not_come() -> N
     assert replay.visible("report") == {"1"}
 
 
+def test_nothing_is_expected_of_a_run_that_has_no_input_yet() -> None:
+    replay = Replay(
+        source(out=1, note=1),
+        step("read", note="movies.note?"),
+        step("report", movie="movies", read="read?"),
+    )
+    replay.arrive("1")
+    replay.finish_all()
+    assert replay.visible("report") == {"1"}
+
+
 def test_trouble_at_the_source_is_an_answer() -> None:
     replay = Replay(
         source(out=1, note=1),

