@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _REACH = 3  # a pixel is judged by the 7 × 7 pixels around it
+_LARGEST_CLUSTER = 8  # of these; more that are alike show an edge in the picture, not bad pixels
 _CHUNK = 100_000  # pixels judged at once, so that an image full of edges does not fill the memory
 
 
@@ -22,8 +23,8 @@ def find_bad_pixels(mean: Tensor, *, frames: int = 1, threshold: float = 7.0) ->
     """Find hot and dead pixels in the mean over all frames of a movie.
 
     A pixel is bad when it differs from the median of the 7 × 7 pixels around it by more than `threshold`
-    standard deviations, both of the whole image's noise and of its own surroundings (so the sharp edge
-    of a gold bead is kept); or when it never counted although its surroundings promise 20 counts.
+    standard deviations, both of the whole image's noise and of its own surroundings, and no more than 8 of
+    these pixels differ likewise (so the sharp edge of a gold bead is kept); or when it never counted although its surroundings promise 20 counts.
     Deviations are estimated from medians. The stand-in is the neighbour with the median value: replacing
     by one neighbour, rather than by an average, keeps the statistics of the noise.
 
@@ -63,8 +64,10 @@ def _judge(
     window = padded[(row[:, None] + offset)[:, :, None], (column[:, None] + offset)[:, None, :]].flatten(1)
     median, place = window.median(dim=1)
     spread = 1.4826 * (window - median[:, None]).abs().median(dim=1).values
-    distance = (window[:, window.shape[1] // 2] - median).abs()
-    outlying = distance > threshold * torch.clamp(spread, min=sigma)
+    excess = window - median[:, None]
+    distance = excess[:, excess.shape[1] // 2]
+    alike = (excess * distance.sign()[:, None] > 0.5 * distance.abs()[:, None]).sum(dim=1)
+    outlying = (distance.abs() > threshold * torch.clamp(spread, min=sigma)) & (alike <= _LARGEST_CLUSTER)
     bad = outlying | silent[candidates]
     height = padded.shape[0] - 2 * _REACH
     source_row = _reflect(row + place // size - _REACH, height)
