@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from eucentric.engine import commands as cmd
 from eucentric.engine import scheduler as ev
 from eucentric.engine.journal import Writer
-from eucentric.engine.outside import Action, StartSource, StopEngine, StopSource
+from eucentric.engine.outside import Action, StopEngine, StopSource
 from eucentric.engine.provenance import environment_id
 from eucentric.engine.recollect import read_runs, workflow_of
 from eucentric.engine.registry import code_digest
@@ -28,8 +28,10 @@ class Alterations:
         self.instructions: list[ev.Instruction] = []
         self.actions: list[Action] = []
 
-    def carry_out(self, command: cmd.Command) -> str | None:
+    def carry_out(self, command: cmd.Command | None) -> str | None:
         """Do what the command says, or return why not."""
+        if command is None:
+            return "This version of the engine does not understand the command."
         run = getattr(command, "run", None)
         if run is not None and run not in self._steps.runs:
             return f"The session has no run {run}; it has {', '.join(self._steps.runs) or 'none yet'}."
@@ -43,7 +45,7 @@ class Alterations:
             case cmd.Revise():
                 return self._revise(command.run, command.params)
             case cmd.Retry():
-                self._retry(command.run, command.paths)
+                return self._retry(command.run, command.paths)
             case cmd.Withdraw():
                 paths = self._paths(command.paths)
                 self._writer.withdraw(command.run, paths, command.reason)
@@ -78,16 +80,22 @@ class Alterations:
             update(tables.run).where(tables.run.c.id == self._steps.runs[run].id).values(closed=closed)
         )
         self._reread()
-        self._steps.caught_up.discard(run)
-        self.actions.append(StopSource(run) if closed else StartSource(run))
+        if closed:
+            self.actions.append(StopSource(run))
+        else:
+            self.actions.append(self._steps.begin_source(run, self._writer))
         return None
 
-    def _retry(self, run: str, paths: list[list[str]] | None) -> None:
-        if self._steps.graph[run].station == "source":
-            self._steps.caught_up.discard(run)
-            self.actions.append(StartSource(run))
+    def _retry(self, run: str, paths: list[list[str]] | None) -> str | None:
+        if self._steps.graph[run].station != "source":
+            which = None if paths is None else self._paths(paths)
+            self._writer.forget_failures(run, which)
+            self._tell(ev.Retry(run, which))
+        elif self._steps.runs[run].closed:
+            return f"The source {run} is closed; reopen it instead."
         else:
-            self._tell(ev.Retry(run, None if paths is None else self._paths(paths)))
+            self.actions.append(self._steps.begin_source(run, self._writer))
+        return None
 
     def _extend(self, runs: dict[str, RunSpec]) -> str | None:
         session = self._steps.folder.name
@@ -107,11 +115,11 @@ class Alterations:
             self._steps.journal.run_ids[name] = run_id
             self._write_revision(run_id, 1, spec.protocol, spec.params, dict(spec.inputs))
             self._steps.graph[name] = graph[name]
-            if graph[name].station == "source":
-                self.actions.append(StartSource(name))
         self._reread()
         for name in [name for name in graph if name in runs]:
             self._tell(ev.Extend(graph[name]))
+            if graph[name].station == "source":
+                self.actions.append(self._steps.begin_source(name, self._writer))
         return None
 
     def _revise(self, name: str, params: dict[str, Any] | None) -> str | None:
@@ -127,11 +135,11 @@ class Alterations:
         if self._steps.graph[name].station == "source":
             left = self._steps.leftover.setdefault(name, set())
             left.update((output, path) for output, found in record.found.items() for path in found)
-            self._steps.caught_up.discard(name)
-            self.actions.append(StartSource(name))
         self._write_revision(row.id, row.revision + 1, row.protocol, params, row.inputs)
         self._reread()
         self._tell(ev.Revise(name))
+        if self._steps.graph[name].station == "source" and not row.closed:
+            self.actions.append(self._steps.begin_source(name, self._writer))
         return None
 
     def _write_revision(

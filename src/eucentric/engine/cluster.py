@@ -110,17 +110,19 @@ def _running(site: Site) -> dict[str, Any]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "eucentric.engine.cluster", str(site.folder)],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stream,
                 stderr=stream,
                 start_new_session=True,
             )
-        assert process.stdout is not None
-        with process.stdout:
-            process.stdout.readline()  # written when it is ready; empty when it has ended
-        record = _read(site)
-        if record is None:
-            raise ClusterError(f"The site's workers could not be started; {log} says why.")
+        _begun.append(process)
+        while (record := _read(site)) is None:
+            if process.poll() is not None:
+                raise ClusterError(f"The site's workers could not be started; {log} says why.")
+            time.sleep(0.05)
         return record
+
+
+_begun: list[subprocess.Popen[bytes]] = []  # kept, since a process object must outlive its process
 
 
 def _read(site: Site) -> dict[str, Any] | None:
@@ -136,7 +138,8 @@ def _read(site: Site) -> dict[str, Any] | None:
 async def serve(folder: Path) -> None:
     """Run the cluster of the site in `folder` until nobody has used it for a while."""
     site = Site.open(folder)
-    with dask.config.set(CONFIG):
+    # Should an engine have died while its cluster was starting, the next cluster waits for that one's end.
+    with FileLock(site.run_folder / "cluster.alive"), dask.config.set(CONFIG):
         security, record = _new_keys(site)
         async with await _start(site, security) as cluster:
             process = psutil.Process()
@@ -148,7 +151,6 @@ async def serve(folder: Path) -> None:
             file = site.run_folder / "cluster.json"
             file.with_suffix(".new").write_text(json.dumps(record))
             file.with_suffix(".new").replace(file)
-            print("ready", flush=True)  # noqa: T201 - the word that the starter waits for
             await _until_unused(cluster)
             file.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ otherwise at its next start.
 import time
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, insert, select, update
 
 from eucentric.engine.workflow import RunName, RunSpec
@@ -100,17 +100,21 @@ def send_command(connection: Connection, session_id: int, sent: Command, author:
     return number
 
 
-def open_commands(connection: Connection, session_id: int) -> list[tuple[int, Command]]:
-    """Return the commands that were not handled yet, in order."""
+def open_commands(connection: Connection, session_id: int) -> list[tuple[int, Command | None]]:
+    """Return the commands that were not handled yet, in order; None for one that cannot be understood."""
     query = (
         select(command)
         .where(command.c.session_id == session_id, command.c.handled.is_(None))
         .order_by(command.c.id)
     )
-    return [
-        (row.id, _adapter.validate_python({"kind": row.kind, **row.arguments}))
-        for row in connection.execute(query)
-    ]
+    return [(row.id, _understood({"kind": row.kind, **row.arguments})) for row in connection.execute(query)]
+
+
+def _understood(record: dict[str, Any]) -> Command | None:
+    try:
+        return _adapter.validate_python(record)
+    except ValidationError:
+        return None
 
 
 def mark_handled(connection: Connection, number: int, error: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from eucentric.engine.lease import check_lease
+from eucentric.engine.lease import check_lease, check_not_frozen
 from eucentric.engine.scheduler import Inputs, Path
 from eucentric.engine.worker import ItemRecord
 from eucentric.store import Database, tables
@@ -181,11 +181,17 @@ class Writer:
         return StartedTask(number, attempt)
 
     def task_done(
-        self, task: int, run: str, revision: int, path: Path, outputs: Sequence[tuple[str, ItemRecord]]
+        self,
+        task: int,
+        run: str,
+        revision: int,
+        path: Path,
+        outputs: Sequence[tuple[str, ItemRecord]],
+        log: str | None = None,
     ) -> tuple[int, ...]:
         """Write the outputs of a task in place of older ones, and return their numbers."""
         run_id = self._runs[run]
-        self._end_task(task, "done")
+        self._end_task(task, "done", None, log)
         self._supersede(run_id, path)
         rows = [(output, path, record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, task_id=task))
@@ -195,9 +201,27 @@ class Writer:
         self._end_task(task, state, reason, log)
         self._supersede(self._runs[run], path)
 
-    def task_interrupted(self, task: int, reason: str) -> None:
+    def task_interrupted(self, task: int, reason: str, log: str | None = None) -> None:
         """Write that a task ended without an answer."""
-        self._end_task(task, "interrupted", reason)
+        self._end_task(task, "interrupted", reason, log)
+
+    def forget_failures(self, run: str, paths: Sequence[Path] | None) -> None:
+        """Write that what failed at `run`, under these paths or anywhere, is to be tried again."""
+        places: list[dict[str, Any]] = [{}]
+        here, failed = _task.run_id == self._runs[run], _task.state == "failed"
+        tasks = update(tables.task).where(here, _task.current, failed)
+        batches = tables.batch.delete().where(
+            tables.batch.c.run_id == self._runs[run], tables.batch.c.state == "failed"
+        )
+        if paths is not None:
+            places = [{"of_acquisition": path[0], "of_key": "/".join(path[1:])} for path in paths]
+            tasks = tasks.where(_task.acquisition == _HERE["acquisition"], _task.key == _HERE["key"])
+            batches = batches.where(tables.batch.c.acquisition == _HERE["acquisition"])
+        tasks = tasks.values(state="interrupted", change=self._change)
+        for place in places:
+            self.connection.execute(tasks, place)
+            if not place.get("of_key"):
+                self.connection.execute(batches, {name: place[name] for name in place if name != "of_key"})
 
     def interrupt_all(self, reason: str) -> None:
         """Write that whatever seems to run does not (any more)."""
@@ -246,11 +270,17 @@ class Writer:
         return StartedTask(row.id, row.attempt)
 
     def batch_done(
-        self, batch: int, run: str, revision: int, acquisition: str, outputs: Sequence[tuple[str, ItemRecord]]
+        self,
+        batch: int,
+        run: str,
+        revision: int,
+        acquisition: str,
+        outputs: Sequence[tuple[str, ItemRecord]],
+        log: str | None = None,
     ) -> tuple[int, ...]:
         """Write the next version of an accumulator's output, and return its number."""
         run_id = self._runs[run]
-        self._end_batch(batch, "done")
+        self._end_batch(batch, "done", None, log)
         self._supersede(run_id, (acquisition,))
         rows = [(output, (acquisition,), record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, batch_id=batch))
@@ -299,6 +329,10 @@ class Writer:
         )
 
     # ---------------------------------------------------------------- helpers
+
+    def check_not_frozen(self) -> None:
+        """Raise DatabaseUnavailable where the lease that this transaction began with may have run out."""
+        check_not_frozen(self.time)
 
     def _key(self, run_id: int, path: Path) -> dict[str, Any]:
         return {"run_id": run_id, "acquisition": path[0], "key": "/".join(path[1:])}

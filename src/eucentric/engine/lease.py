@@ -7,11 +7,13 @@ import time
 import psutil
 from sqlalchemy import Connection, bindparam, select, update
 
+from eucentric.store import DatabaseUnavailable
 from eucentric.store.tables import session as sessions
 
 SECONDS = 20.0
 """How long a lease lasts without renewal; after that another machine may take the session over."""
-
+MARGIN = 5.0
+"""Seconds before its end from which on a lease is not relied upon."""
 
 _RENEW = (
     update(sessions)
@@ -53,7 +55,13 @@ def take_lease(connection: Connection, session_id: int) -> int:
     connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id)
-        .values(lease_holder=holder_name(), lease_token=token, lease_expires=now + SECONDS, state="running")
+        .values(
+            lease_holder=holder_name(),
+            lease_token=token,
+            lease_expires=now + SECONDS,
+            state="running",
+            held=None,
+        )
     )
     return token
 
@@ -83,10 +91,23 @@ def check_lease(connection: Connection, session_id: int, token: int) -> None:
         raise LeaseLost("Another engine has taken this session over; this one stops.")
 
 
+def check_not_frozen(since: float) -> None:
+    """Refuse to go on in a transaction that checked the lease at the time `since`, but too long ago.
+
+    A process that was frozen within a transaction may find, when it goes on, that the database has ended the
+    transaction and another engine has begun. A commit would fail, but files can be moved without one.
+
+    Raises:
+        DatabaseUnavailable: The lease may have run out meanwhile.
+    """
+    if not 0 <= time.time() - since < SECONDS - MARGIN:
+        raise DatabaseUnavailable("The engine was frozen in the middle of a transaction.")
+
+
 def give_lease_back(connection: Connection, session_id: int, token: int) -> None:
     """Let the next engine start at once."""
     connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.lease_token == token)
-        .values(lease_holder=None, lease_expires=None, state="stopped", held=None)
+        .values(lease_holder=None, lease_expires=None, state="stopped", demand=0)
     )

@@ -1,7 +1,9 @@
 """What a step of the engine asks to be done outside the transaction. Plain data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from eucentric.engine.protocol import Found
 from eucentric.engine.worker import TaskSpec
 
 
@@ -17,9 +19,11 @@ class Submit:
 
 @dataclass(frozen=True)
 class StartSource:
-    """Begin a source's scan, or begin it anew."""
+    """Begin a source's scan, or begin it anew: another `life` of it, which is told what is `known`."""
 
     run: str
+    life: int
+    known: Iterable[Found]
 
 
 @dataclass(frozen=True)

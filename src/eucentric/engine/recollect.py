@@ -1,10 +1,12 @@
 """Reading back from the database what a session's scheduler needs to go on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from eucentric.engine.graph import Graph
+from eucentric.engine.places import task_destination, version_folder
 from eucentric.engine.protocol import Found
 from eucentric.engine.scheduler import BatchMemory, Memory, Path, TaskMemory
 from eucentric.engine.worker import item_of
@@ -81,7 +83,7 @@ def _read_tasks(
         task.c.state,
         task.c.inputs,
         task.c.generation,
-    ).where(task.c.session_id == session_id, task.c.current, task.c.state.in_(("done", "failed", "rejected")))
+    ).where(task.c.session_id == session_id, task.c.current)
     for run_id, acquisition, key, revision, state, inputs, generation in connection.execute(query):
         owner = runs[run_id]
         if revision != owner.revision:
@@ -90,8 +92,9 @@ def _read_tasks(
         if graph[owner.name].station == "source":
             memory.troubles.append((owner.name, graph[owner.name].outputs[0], path))
         else:
+            outcome = state if state in ("done", "failed", "rejected") else None
             done = generation + (state == "done")
-            memory.tasks.append(TaskMemory(owner.name, path, inputs, state, done))
+            memory.tasks.append(TaskMemory(owner.name, path, inputs, outcome, done))
 
 
 def _read_batches(connection: Connection, session_id: int, runs: dict[int, Row[Any]], memory: Memory) -> None:
@@ -110,15 +113,38 @@ def _read_batches(connection: Connection, session_id: int, runs: dict[int, Row[A
             )
 
 
-def read_found(connection: Connection, session_id: int, run_id: int, revision: int) -> list[Found]:
-    """Return what a source yielded under its current revision, in the order in which it came."""
+def read_found(connection: Connection, session_id: int, run_id: int, revision: int) -> Iterator[Found]:
+    """Return what a source yielded under its current revision, in the order in which it came.
+
+    The rows are read at once, and turned into items as these are asked for.
+    """
     query = (
         select(item.c.acquisition, item.c.key, item.c.output, item.c.kind, item.c.data)
         .where(item.c.session_id == session_id, item.c.run_id == run_id, item.c.revision == revision)
         .where(item.c.state != "superseded")
         .order_by(item.c.id)
     )
-    return [
-        Found(row.acquisition, path_of(row.acquisition, row.key)[1:], row.output, item_of(row._asdict()))  # type: ignore[arg-type]
-        for row in connection.execute(query)
+    rows = connection.execute(query).tuples().all()
+    return (
+        Found(acquisition, path_of(acquisition, key)[1:], output, item_of({"kind": kind, "data": data}))
+        for acquisition, key, output, kind, data in rows
+    )
+
+
+def unfinished_folders(connection: Connection, session_id: int) -> list[str]:
+    """Return where the results of tasks and batches that never ended may already lie."""
+    started = (
+        select(run.c.name, task.c.revision, task.c.acquisition, task.c.key, task.c.generation)
+        .join(task, task.c.run_id == run.c.id)
+        .where(task.c.session_id == session_id, task.c.state == "running")
+    )
+    folders = [
+        task_destination(name, revision, path_of(acquisition, key), generation)
+        for name, revision, acquisition, key, generation in connection.execute(started)
     ]
+    journalled = (
+        select(run.c.name, batch.c.revision, batch.c.acquisition, batch.c.version)
+        .join(batch, batch.c.run_id == run.c.id)
+        .where(batch.c.session_id == session_id, batch.c.state == "journalled")
+    )
+    return folders + [version_folder(*row) for row in connection.execute(journalled).tuples()]

@@ -4,9 +4,9 @@ import time
 
 from sqlalchemy import Connection, insert, select
 
-from eucentric.engine.commands import Extend, send_command
+from eucentric.engine.commands import Command, Extend, send_command
 from eucentric.engine.workflow import Workflow
-from eucentric.store import Site
+from eucentric.store import Bell, Database, Site
 from eucentric.store.tables import session as sessions
 
 
@@ -46,3 +46,17 @@ def session_id_of(connection: Connection, name: str) -> int:
         there = f"there are {', '.join(names)}" if names else "there is none yet"
         raise NoSuchSession(f"This site has no session {name}; {there}.")
     return int(found)
+
+
+def tell(database: Database, bell: Bell, session: str, command: Command, author: str) -> int:
+    """Send a command to a session's engine, ring for it, and return the command's number.
+
+    An engine that runs carries it out at once, another at its next start.
+
+    Raises:
+        NoSuchSession: There is no such session.
+    """
+    with database.write() as connection:
+        number = send_command(connection, session_id_of(connection, session), command, author)
+    bell.ring(f"commands:{session}")
+    return number

@@ -19,9 +19,14 @@ AHEAD = 1000
 
 @dataclass(frozen=True)
 class FoundItem:
-    """An item of a source, as it is to be written."""
+    """An item of a source, as it is to be written.
+
+    Like all events of a source it tells the `life` in which it was found: a source that is started anew, with
+    other parameters perhaps, begins another life, and what is left of the one before counts no more.
+    """
 
     run: str
+    life: int
     output: str
     path: tuple[str, ...]
     record: ItemRecord
@@ -32,6 +37,7 @@ class FoundTrouble:
     """Something that a source cannot yield."""
 
     run: str
+    life: int
     path: tuple[str, ...]
     reason: str
 
@@ -41,6 +47,7 @@ class CaughtUp:
     """A source has yielded all there is."""
 
     run: str
+    life: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class SourceEnded:
     """A source's scan has ended: it was stopped (no reason), or it failed."""
 
     run: str
+    life: int
     reason: str | None
 
 
@@ -57,9 +65,12 @@ SourceEvent = FoundItem | FoundTrouble | CaughtUp | SourceEnded
 class RunningSource:
     """The scan of one run, from `start` to `stop`."""
 
-    def __init__(self, run: str, source: Source, session: Path, post: Callable[[SourceEvent], None]) -> None:
+    def __init__(
+        self, run: str, life: int, source: Source, session: Path, post: Callable[[SourceEvent], None]
+    ) -> None:
         """Scan for `run`; `post` is called from the scan's thread."""
         self.run = run
+        self.life = life
         self._source = source
         self._session = session
         self._post = post
@@ -68,9 +79,9 @@ class RunningSource:
         self._thread: threading.Thread | None = None
 
     def start(self, known: Iterable[Found]) -> None:
-        """Begin to scan; `known` is what was found in earlier lives."""
+        """Begin to scan; `known`, what was found in earlier lives, is gone through in the scan's thread."""
         self._thread = threading.Thread(
-            target=self._scan, args=(list(known),), name=f"source {self.run}", daemon=True
+            target=self._scan, args=(known,), name=f"source {self.run}", daemon=True
         )
         self._thread.start()
 
@@ -79,18 +90,23 @@ class RunningSource:
         self._room.release()
 
     def stop(self) -> None:
-        """Ask the scan to end, and wait until it has."""
+        """Ask the scan to end; it may take a moment, and what it still finds does not count."""
         self._stop.set()
         self._room.release()
-        if self._thread is not None:
-            self._thread.join(timeout=30)
 
-    def _scan(self, known: list[Found]) -> None:
-        seen = {
-            (found.output, found.acquisition, *found.key): _digest(record_of(found.item)) for found in known
-        }
+    def join(self, timeout: float) -> None:
+        """Wait until the scan has ended, at most `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _scan(self, known: Iterable[Found]) -> None:
         reason = None
         try:
+            known = list(known)
+            seen = {
+                (found.output, found.acquisition, *found.key): _digest(record_of(found.item))
+                for found in known
+            }
             for found in self._source.scan(known, self._session, self._stop):
                 if self._stop.is_set():
                     break
@@ -103,13 +119,13 @@ class RunningSource:
         except Exception as error:  # a source may fail in any way; the session goes on with what it has
             log.exception("The source %s has failed.", self.run)
             reason = f"{type(error).__name__}: {error}"
-        self._post(SourceEnded(self.run, reason))
+        self._post(SourceEnded(self.run, self.life, reason))
 
     def _event(
         self, found: Found | Trouble | Caught, seen: dict[tuple[str, ...], bytes]
     ) -> SourceEvent | None:
         if isinstance(found, Caught):
-            return CaughtUp(self.run)
+            return CaughtUp(self.run, self.life)
         path = (found.acquisition, *found.key)
         for part in path:
             if not part or "/" in part or part.startswith("."):
@@ -118,7 +134,7 @@ class RunningSource:
                 )
         if isinstance(found, Trouble):
             seen.pop((next(iter(self._source.outputs)), *path), None)
-            return FoundTrouble(self.run, path, found.reason)
+            return FoundTrouble(self.run, self.life, path, found.reason)
         if len(found.key) != self._source.levels[found.output]:
             raise ValueError(f"the key {found.key} of the output {found.output} has not the declared length")
         record = record_of(found.item)
@@ -126,7 +142,7 @@ class RunningSource:
         if seen.get((found.output, *path)) == digest:
             return None
         seen[(found.output, *path)] = digest
-        return FoundItem(self.run, found.output, path, record)
+        return FoundItem(self.run, self.life, found.output, path, record)
 
 
 def _digest(record: ItemRecord) -> bytes:

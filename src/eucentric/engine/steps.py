@@ -17,12 +17,18 @@ from eucentric.engine import places
 from eucentric.engine import scheduler as ev
 from eucentric.engine.alterations import Alterations
 from eucentric.engine.commands import mark_handled, open_commands
-from eucentric.engine.executors import WorkerGone
+from eucentric.engine.executor import WorkerGone
 from eucentric.engine.graph import Graph
 from eucentric.engine.journal import Journal, Writer
-from eucentric.engine.outside import Action, RingForWorkers, Submit
+from eucentric.engine.outside import Action, RingForWorkers, StartSource, Submit
 from eucentric.engine.provenance import digest_of
-from eucentric.engine.recollect import read_memory, read_runs, workflow_of
+from eucentric.engine.recollect import (
+    read_found,
+    read_memory,
+    read_runs,
+    unfinished_folders,
+    workflow_of,
+)
 from eucentric.engine.registry import Registry
 from eucentric.engine.scheduler import Scheduler
 from eucentric.engine.slots import lease_slots
@@ -35,6 +41,9 @@ from eucentric.store.tables import session as sessions
 log = logging.getLogger(__name__)
 
 RECORDS_KEPT = 20_000
+"""Items kept in memory, so that those just made need not be read for the next run."""
+MOST_NUMBERS = 1000
+"""Most items named in one query."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,9 @@ class Steps:
         self.protocols = protocols
         self.held: str | None = None
         self.caught_up: set[str] = set()
+        self._broken_sources: dict[str, str] = {}
+        self._lives: dict[str, int] = {}
+        self._lives_begun = 0
         self._running: dict[int, _Running] = {}
         self._records: dict[int, ItemRecord] = {}
         self._actions: list[Action] = []
@@ -99,7 +111,6 @@ class Steps:
         for run, output, path, _, _, revision in memory.items:
             if self.graph[run].station == "source" and revision < memory.revisions[run]:
                 self.leftover.setdefault(run, set()).add((output, path))
-        places.sweep(folder)
 
     def _compile(self) -> Graph:
         try:
@@ -112,12 +123,23 @@ class Steps:
     def begin(self) -> list[Action]:
         """Take the first step: clear up what an earlier engine left, and renew what has changed since."""
         with self.journal.write() as writer:
-            writer.interrupt_all("the engine ended before the task did")
+            places.sweep(self.folder)
+            for destination in unfinished_folders(writer.connection, self.journal.session_id):
+                shutil.rmtree(self.folder / destination, ignore_errors=True)
+            writer.interrupt_all("The engine ended before the task did.")
             alterations = Alterations(self, writer)
             for run in alterations.renew_changed_code():
                 log.info("The code of run %s has changed: it is done again.", run)
             self._carry_out([*alterations.instructions, *self.scheduler.handle()], writer)
+            for name in self._open_sources() - set(self._lives):
+                self._actions.append(self.begin_source(name, writer))
+            self._actions += alterations.actions
         return self._take_actions()
+
+    def end(self) -> None:
+        """Take the last step: what still runs is done again when the session is continued."""
+        with self.journal.write() as writer:
+            writer.interrupt_all("The session was stopped.")
 
     def step(self, events: Sequence[StepEvent]) -> list[Action]:
         """Take in events, commit, and return what is to be done outside."""
@@ -125,15 +147,15 @@ class Steps:
             for (kind, _), group in groupby(events, lambda event: (type(event), getattr(event, "run", ""))):
                 if kind is FoundItem:
                     self._found([event for event in group if isinstance(event, FoundItem)], writer)
-                else:
-                    for event in group:
-                        self._take_in(event, writer)
+                    continue
+                for event in group:
+                    self._take_in(event, writer)
             self._lease(any(isinstance(event, Rang | Staff) for event in events), writer)
         return self._take_actions()
 
     def _lease(self, asked: bool, writer: Writer) -> None:
         """Take or give back shared workers when asked to look, or when work has come or run out."""
-        if self._staff is None or not self._staff.shared:
+        if self._staff is None or not self._staff.shared or not self._staff.workers:
             return
         names = [worker.name for worker in self._staff.workers]
         demand = self.scheduler.demand(len(names))
@@ -156,15 +178,16 @@ class Steps:
     @property
     def idle(self) -> bool:
         """All that the sources have found is worked on to the end, and they have found all there is."""
-        open_sources = {
-            name
-            for name, plan in self.graph.items()
-            if plan.station == "source" and not self.runs[name].closed
-        }
-        return self.scheduler.idle and open_sources <= self.caught_up and not self.held
+        return self.scheduler.idle and self._open_sources() <= self.caught_up and not self.held
+
+    def _open_sources(self) -> set[str]:
+        sources = {name for name, plan in self.graph.items() if plan.station == "source"}
+        return {name for name in sources if not self.runs[name].closed}
 
     def _take_in(self, event: StepEvent, writer: Writer) -> None:
         match event:
+            case FoundTrouble() | CaughtUp() | SourceEnded() if event.life != self._lives.get(event.run):
+                pass  # from an earlier life of the source
             case FoundTrouble():
                 self._trouble(event, writer)
             case CaughtUp():
@@ -173,14 +196,15 @@ class Steps:
             case SourceEnded():
                 self.caught_up.add(event.run)
                 if event.reason:
-                    self.hold(f"The source {event.run} has failed: {event.reason}", writer, stop=False)
+                    self._broken_sources[event.run] = f"The source {event.run} has failed: {event.reason}"
+                    self._write_held(writer)
             case Ended():
                 self._ended(event.ticket, event.outcome, writer)
             case Rang():
                 self._commands(writer)
             case Staff():
                 self._staff = event
-                if not event.shared:
+                if not event.shared or not event.workers:
                     workers = ev.Workers(event.workers, event.cpus, event.memory)
                     self._carry_out(self.scheduler.handle(workers), writer)
             case ev.Release():
@@ -190,11 +214,24 @@ class Steps:
 
     # ---------------------------------------------------------------- sources
 
+    def begin_source(self, run: str, writer: Writer) -> StartSource:
+        """Return the order to scan (anew); what comes from earlier scans counts no more."""
+        self._lives_begun += 1
+        self._lives[run] = self._lives_begun
+        self.caught_up.discard(run)
+        if self._broken_sources.pop(run, None):
+            self._write_held(writer)
+        row = self.runs[run]
+        known = read_found(writer.connection, self.journal.session_id, row.id, row.revision)
+        return StartSource(run, self._lives_begun, known)
+
     def _found(self, found: Sequence[FoundItem], writer: Writer) -> None:
         run = found[0].run
         plan, revision = self.graph[run], self.scheduler.runs[run].revision
         # Of several versions in one step only the last counts.
-        latest = {(event.output, event.path): event for event in found}
+        latest = {(event.output, event.path): event for event in found if event.life == self._lives.get(run)}
+        if not latest:
+            return
         rows = [(event.output, event.path, event.record) for event in latest.values()]
         numbers = writer.items_found(run, revision, plan.outputs[0], rows)
         for number, (_, _, record) in zip(numbers, rows, strict=True):
@@ -258,10 +295,11 @@ class Steps:
     def _start_batch(self, start: ev.StartBatch, writer: Writer) -> None:
         run = self.runs[start.run]
         place = (start.run, run.revision, start.acquisition)
+        entries = self._port_records([inputs for _, inputs in (*start.added, *start.removed)], writer)
         batch = BatchSpec(
             before=places.version_folder(*place, start.version - 1) if start.version > 1 else None,
-            added=[self._ports(inputs, writer) for _, inputs in start.added],
-            removed=[self._ports(inputs, writer) for _, inputs in start.removed],
+            added=entries[: len(start.added)],
+            removed=entries[len(start.added) :],
         )
         identity = [run.protocol, run.protocol_version, run.code, run.params, start.acquisition]
         seed = digest_of([*identity, start.version, batch.model_dump()])
@@ -300,15 +338,20 @@ class Steps:
         running = self._running.pop(ticket)
         work = self.folder / running.spec.work
         if isinstance(outcome, WorkerGone):
+            places.keep_crash(self.folder, running.spec.work, running.spec.log)
+        if isinstance(outcome, WorkerGone) and outcome.began:
             self._died(ticket, running, outcome.reason, writer)
+        elif isinstance(outcome, WorkerGone):
+            self._interrupted(ticket, running, outcome.reason, writer)
         elif not self.scheduler.accepts(ticket):
-            self._interrupted(ticket, running, "its inputs or its parameters changed while it ran", writer)
+            self._interrupted(ticket, running, "Its inputs or parameters changed while it ran.", writer)
         elif outcome.status == "no_space":
             shutil.rmtree(work, ignore_errors=True)
             self._interrupted(ticket, running, outcome.reason, writer)
             self.hold(outcome.reason, writer)
         elif outcome.status == "done":
             if outcome.files:
+                writer.check_not_frozen()
                 places.move_into_place(self.folder, running.spec.work, running.spec.destination)
             self._done(ticket, running, outcome, writer)
         else:
@@ -318,10 +361,12 @@ class Steps:
     def _done(self, ticket: int, running: _Running, result: Result, writer: Writer) -> None:
         start = running.start
         outputs = [(output, result.outputs[output]) for output in self.graph[start.run].outputs]
+        place = (running.row, start.run, running.revision)
+        logged = self._logged(running)
         if isinstance(start, ev.Start):
-            numbers = writer.task_done(running.row, start.run, running.revision, start.path, outputs)
+            numbers = writer.task_done(*place, start.path, outputs, logged)
         else:
-            numbers = writer.batch_done(running.row, start.run, running.revision, start.acquisition, outputs)
+            numbers = writer.batch_done(*place, start.acquisition, outputs, logged)
         for number, (_, record) in zip(numbers, outputs, strict=True):
             self._remember(number, record)
         self._carry_out(self.scheduler.handle(ev.Done(ticket, numbers)), writer)
@@ -332,19 +377,22 @@ class Steps:
         self._carry_out(self.scheduler.handle(failed), writer)
 
     def _write_failure(self, running: _Running, state: str, reason: str, writer: Writer) -> None:
-        start = running.start
-        logged = running.spec.log if (self.folder / running.spec.log).exists() else None
+        start, logged = running.start, self._logged(running)
         if isinstance(start, ev.Start):
             writer.task_failed(running.row, start.run, start.path, state, reason, logged)
         else:
             writer.batch_failed(running.row, reason, logged)
+
+    def _logged(self, running: _Running) -> str | None:
+        """Return the task's log; there is one if the task had something to say, or crashed."""
+        return running.spec.log if (self.folder / running.spec.log).exists() else None
 
     def _died(self, ticket: int, running: _Running, reason: str, writer: Writer) -> None:
         instructions = self.scheduler.handle(ev.Died(ticket))
         if ev.GiveUp(ticket) in instructions:
             self._write_failure(running, "failed", reason, writer)
         elif isinstance(running.start, ev.Start):
-            writer.task_interrupted(running.row, reason)
+            writer.task_interrupted(running.row, reason, self._logged(running))
         self._carry_out(instructions, writer)
 
     def _interrupted(self, ticket: int, running: _Running, reason: str, writer: Writer) -> None:
@@ -352,17 +400,19 @@ class Steps:
             writer.task_interrupted(running.row, reason)
         self._carry_out(self.scheduler.handle(ev.Interrupted(ticket)), writer)
 
-    def hold(self, reason: str, writer: Writer, stop: bool = True) -> None:
-        """Say what is wrong, and (with `stop`) start nothing until a release."""
+    def hold(self, reason: str, writer: Writer) -> None:
+        """Say what is wrong, and start nothing until a release."""
         log.error("%s", reason)
-        self.held = reason if stop else self.held
-        self._write_held(writer, reason)
-        if stop:
-            self._carry_out(self.scheduler.handle(ev.Hold()), writer)
+        self.held = reason
+        self._write_held(writer)
+        self._carry_out(self.scheduler.handle(ev.Hold()), writer)
 
-    def _write_held(self, writer: Writer, reason: str | None = None) -> None:
+    def _write_held(self, writer: Writer) -> None:
+        reasons = [*([self.held] if self.held else []), *self._broken_sources.values()]
         writer.connection.execute(
-            update(sessions).where(sessions.c.id == self.journal.session_id).values(held=reason)
+            update(sessions)
+            .where(sessions.c.id == self.journal.session_id)
+            .values(held=" ".join(reasons) or None)
         )
 
     # ---------------------------------------------------------------- commands
@@ -386,21 +436,43 @@ class Steps:
 
     def _ports(self, inputs: ev.Inputs, writer: Writer) -> PortRecords:
         """Return the records of the items whose numbers are given."""
-        wanted = [
+        return self._port_records([inputs], writer)[0]
+
+    def _port_records(self, several: Sequence[ev.Inputs], writer: Writer) -> list[PortRecords]:
+        """Return the records of items for many tasks or entries, those that are not at hand in one query."""
+        numbers = {
             number
+            for inputs in several
             for given in inputs.values()
             for number in (given if isinstance(given, list) else [given])
-            if number is not None and number not in self._records
-        ]
-        if wanted:
-            query = select(items.c.id, items.c.kind, items.c.data).where(items.c.id.in_(wanted))
-            for number, kind, data in writer.connection.execute(query):
-                self._remember(number, {"kind": kind, "data": data})
-        return {
-            port: [self._records[number] for number in given]
-            if isinstance(given, list)
-            else self._records[given]
-            if given is not None
-            else None
-            for port, given in inputs.items()
+            if number is not None
         }
+        at_hand = {number: self._records[number] for number in numbers if number in self._records}
+        if len(at_hand) < len(numbers):
+            read = self._read_records(sorted(numbers - set(at_hand)), writer)
+            at_hand.update(read)
+            for number, record in read.items():
+                self._remember(number, record)
+        return [
+            {
+                port: [at_hand[number] for number in given]
+                if isinstance(given, list)
+                else at_hand[given]
+                if given is not None
+                else None
+                for port, given in inputs.items()
+            }
+            for inputs in several
+        ]
+
+    @staticmethod
+    def _read_records(numbers: list[int], writer: Writer) -> dict[int, ItemRecord]:
+        read: dict[int, ItemRecord] = {}
+        for first in range(0, len(numbers), MOST_NUMBERS):
+            some = numbers[first : first + MOST_NUMBERS]
+            query = select(items.c.id, items.c.kind, items.c.data).where(items.c.id.in_(some))
+            read |= {
+                number: {"kind": kind, "data": data}
+                for number, kind, data in writer.connection.execute(query)
+            }
+        return read

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
+from eucentric.engine.places import crash_file
 from eucentric.engine.ports import ports_of
 from eucentric.engine.protocol import Accumulator, Key, Protocol, Rejected, Task
 from eucentric.engine.registry import code_digest, current_registry
@@ -109,7 +110,7 @@ def execute(spec: TaskSpec) -> Result:
     work = session / spec.work
     try:
         work.mkdir(parents=True, exist_ok=True)
-        with _log_to(session / spec.log) as log:
+        with _log_to(session / spec.log, session / crash_file(spec.work)) as log:
             return _run(spec, work, log)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -226,8 +227,8 @@ def _fsync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _log_to(file: Path) -> Iterator[logging.Logger]:
-    """Give a logger that writes to `file`, made with its first line; a crash leaves its stack there too."""
+def _log_to(file: Path, crash: Path) -> Iterator[logging.Logger]:
+    """Give a logger that writes to `file`, made with its first line; a crash leaves its stack in `crash`."""
     file.parent.mkdir(parents=True, exist_ok=True)
     log = logging.getLogger(f"eucentric.task.{threading.get_ident()}")
     log.setLevel(logging.INFO)
@@ -235,16 +236,27 @@ def _log_to(file: Path) -> Iterator[logging.Logger]:
     handler = logging.FileHandler(file, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
-    crash = file.with_suffix(".crash")
+    try:
+        with _stack_to(crash):
+            yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _stack_to(crash: Path) -> Iterator[None]:
+    """Let a crash of the process write its stack to `crash`, unless somebody else has asked for it."""
+    if faulthandler.is_enabled():
+        yield
+        return
     with crash.open("w") as stream:
         faulthandler.enable(stream)
         try:
-            yield log
+            yield
         finally:
             faulthandler.disable()
-            log.removeHandler(handler)
-            handler.close()
-    crash.unlink()
+    crash.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
