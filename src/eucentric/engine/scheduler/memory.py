@@ -8,12 +8,12 @@ from eucentric.engine.scheduler.records import Outcome
 
 
 class TaskMemory(NamedTuple):
-    """The newest finished task of a path, at the run's current revision."""
+    """The newest task of a path, at the run's current revision; `outcome` None if it did not finish."""
 
     run: str
     path: Path
     inputs: Inputs
-    outcome: Outcome
+    outcome: Outcome | None
     generations: int
 
 
@@ -39,7 +39,7 @@ class Memory:
         shallow: Revision of every acquisition-level item ever made, by number.
         made_from: Of every acquisition-level item that a task made of others, the numbers of those.
         troubles: (run, output, path) that a source could not read.
-        tasks: The newest finished task of every path.
+        tasks: The newest task of every path.
         batches: The journal of the accumulators, in order of versions.
         withdrawn: (run, path) of what was taken out of the stream.
     """
