@@ -1,6 +1,7 @@
 """A full disk: told as such, nothing half-written, and all is well when there is space again."""
 
 import secrets
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from eucentric.store import Database, DiskFull, Site
+from eucentric.store import Database, DiskFull, Site, StoreError
+from eucentric.store.errors import translated
+from eucentric.store.migrations import migrate
 from eucentric.store.tables import command, session
+from next_revision import scripts_with
 from postgres_server import PostgresServer
 
 
@@ -76,6 +80,21 @@ def test_a_full_disk_under_sqlite(small_disk: Path) -> None:
         check(database, small_disk)
         with database.read() as connection:
             assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+
+
+@pytest.mark.parametrize("small_disk", ["2m"], indirect=True)
+def test_no_space_for_a_backup_no_migration(small_disk: Path, tmp_path: Path) -> None:
+    with Database.open(Site.create(small_disk / "site")) as database:
+        new_session(database)
+        scripts = scripts_with(tmp_path, database.url)
+        (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 65_536))
+        with pytest.raises(DiskFull), translated(database.url):
+            migrate(database.url, scripts)
+        (small_disk / "ballast").unlink()
+        Database.open(database.url).close()  # still of the present form
+        migrate(database.url, scripts)
+        with pytest.raises(StoreError, match="newer"):
+            Database.open(database.url)
 
 
 @pytest.mark.parametrize("small_disk", ["16m"], indirect=True)

@@ -1,7 +1,6 @@
 """Migrations: from every earlier form to the present one, with the rows kept."""
 
 import multiprocessing
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from eucentric.store import Database, StoreError
 from eucentric.store.connections import WRITING, checked_url, make_engine
 from eucentric.store.migrations import SCRIPTS, alembic_config, migrate
 from eucentric.store.tables import metadata
+from next_revision import scripts_with
 from postgres_server import PostgresServer
 from processes import open_database
 
@@ -155,29 +155,6 @@ def test_several_open_a_new_database_at_once(url: URL) -> None:
 
 
 # ------------------------------------------------------------------ what any script may do
-
-STEP = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "9999"
-down_revision = "{head}"
-
-
-def upgrade() -> None:
-    with op.batch_alter_table("session", recreate="{recreate}") as table:
-        table.add_column(sa.Column("colour", sa.String(20), server_default="blue", nullable=False))
-    {more}
-"""
-
-
-def scripts_with(folder: Path, url: URL, more: str = "pass") -> Path:
-    """The scripts, and one more that makes a table anew to which all others refer."""
-    scripts = folder / "scripts"
-    shutil.copytree(SCRIPTS, scripts)
-    recreate = "always" if url.get_backend_name() == "sqlite" else "auto"
-    (scripts / "versions" / "9999.py").write_text(STEP.format(head=HEAD, recreate=recreate, more=more))
-    return scripts
 
 
 def test_a_table_made_anew_takes_no_rows_of_others_with_it(url: URL, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eucentric.store import Site, SiteError
+from eucentric.store import Site, SiteError, WorkerSettings
+from eucentric.store.site import Settings
 
 
 def test_a_new_site_has_its_folders_and_opens_again(tmp_path: Path) -> None:
@@ -110,3 +111,17 @@ def test_names_that_could_lead_elsewhere(tmp_path: Path, name: str) -> None:
     site = Site.create(tmp_path)
     with pytest.raises(SiteError, match="cannot name a session"):
         site.session_folder(name)
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+    for name in [*Settings.model_fields, *WorkerSettings.model_fields]:
+        assert f"| `{name}` |" in page or f"`[{name}]`" in page, name
+
+
+def test_folders_that_cannot_be_made_are_told(tmp_path: Path) -> None:
+    Site.create(tmp_path)
+    (tmp_path / "logs").rmdir()
+    (tmp_path / "logs").touch()
+    with pytest.raises(SiteError, match=r"logs cannot be made"):
+        Site.open(tmp_path)

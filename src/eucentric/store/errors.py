@@ -50,21 +50,32 @@ def translated(url: URL) -> Iterator[None]:
 
     No message holds the password that may be part of `url`.
     """
-    sqlite = url.get_backend_name() == "sqlite"
-    where = str(url.database) if sqlite else url.render_as_string(hide_password=True)
     try:
         yield
     except PoolTimeout as error:
-        raise DatabaseBusy(f"All connections to {where} have been in use for too long.") from error
-    except DBAPIError as error:
-        found = _of_sqlite(error, where) if sqlite else _of_server(error, where)
+        raise DatabaseBusy(f"All connections to {_name(url)} have been in use for too long.") from error
+    except (DBAPIError, sqlite3.Error) as error:
+        found = _meaning(error, url)
         if found is None:
             raise
         raise found from error
 
 
-def _of_sqlite(error: DBAPIError, where: str) -> StoreError | None:
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def _name(url: URL) -> str:
+    sqlite = url.get_backend_name() == "sqlite"
+    return str(url.database) if sqlite else url.render_as_string(hide_password=True)
+
+
+def _meaning(error: DBAPIError | sqlite3.Error, url: URL) -> StoreError | None:
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error, _name(url))
+    if isinstance(error.orig, sqlite3.Error):
+        return _of_sqlite(error.orig, _name(url))
+    return _of_server(error, _name(url))
+
+
+def _of_sqlite(reason: sqlite3.Error, where: str) -> StoreError | None:
+    code = getattr(reason, "sqlite_errorcode", None)
     if code is None:
         return None
     primary = code & 0xFF
@@ -78,7 +89,7 @@ def _of_sqlite(error: DBAPIError, where: str) -> StoreError | None:
         return StoreError(f"{where} is damaged or no database; put back a backup of it.")
     if primary in _CLOSED:
         return StoreError(
-            f"{where} cannot be opened or written ({error.orig}); check its permissions"
+            f"{where} cannot be opened or written ({reason}); check its permissions"
             " (or, in a program, that what changes it is within `Database.write`)."
         )
     return None

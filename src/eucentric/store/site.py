@@ -131,10 +131,13 @@ class Site:
     @classmethod
     def _with_folders(cls, folder: Path, settings: Settings) -> "Site":
         site = cls(folder.resolve(), settings)
-        for each in (site.sessions_folder, site.protocols_folder, site.logs_folder):
-            each.mkdir(exist_ok=True)
-        # Who can write here can ring the bell and read the keys of the workers.
-        site.run_folder.mkdir(exist_ok=True, mode=0o700)
+        try:
+            for each in (site.sessions_folder, site.protocols_folder, site.logs_folder):
+                each.mkdir(exist_ok=True)
+            # Who can write here can ring the bell and read the keys of the workers.
+            site.run_folder.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise SiteError(f"{error.filename} cannot be made: {error.strerror}.") from error
         return site
 
     @property
