@@ -1,5 +1,5 @@
 """The command line; composes everything."""
 
+from eucentric.cli.app import main
 
-def main() -> None:
-    """Run the command line."""
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""Lets `python -m eucentric.cli` do what `eucentric` does."""
+
+from eucentric.cli.app import main
+
+main()

@@ -1,0 +1,155 @@
+"""The terminal view of a living session."""
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from eucentric.cli.looking import Look, latency_of
+from eucentric.engine.overview import ExposureOverview, RunOverview
+
+ANGSTROM_PER_MICROMETRE = 1e4
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_ENGINE = {"new": "dim", "running": "bold green", "stopped": "yellow", "interrupted": "bold red"}
+_FOUND = {"failed": "red", "rejected": "yellow"}
+
+
+def picture(look: Look, rows: int = 10) -> RenderableType:
+    """Draw a session; `rows` is the number of exposures that are listed."""
+    lower = Table.grid(expand=True, padding=(0, 1))
+    lower.add_column(ratio=5)
+    lower.add_column(ratio=2, min_width=30)
+    lower.add_row(
+        Panel(_exposures(look, rows), title="Newest exposures", title_align="left", border_style="blue"),
+        Panel(_numbers(look), title="Session", title_align="left", border_style="blue"),
+    )
+    held = [Text(look.overview.held, style="bold red")] if look.overview.held else []
+    return Group(Panel(Group(_pipeline(look), *held), title=_title(look), title_align="left"), lower)
+
+
+def _title(look: Look) -> Text:
+    minutes, seconds = divmod(int(look.seconds), 60)
+    return Text.assemble(
+        ("Eucentric", "bold"),
+        f" · session {look.name} · engine ",
+        (look.overview.engine, _ENGINE[look.overview.engine]),
+        f" · {minutes}:{seconds:02d}",
+    )
+
+
+def _pipeline(look: Look) -> Table:
+    table = Table(box=None, expand=True, header_style="dim", padding=(0, 1))
+    table.add_column("run")
+    table.add_column("", ratio=1, min_width=10)
+    for name in ("done", "running", "waiting", "rejected", "failed"):
+        table.add_column(name, justify="right", min_width=8)
+    total = max(1, look.found)
+    for run in look.overview.runs:
+        bar = ProgressBar(total=total, completed=min(run.done, total), style="grey23", complete_style="green")
+        counts = (
+            (run.done, "green"),
+            (run.running, "bold cyan"),
+            (run.waiting, "white"),
+            (run.rejected, "yellow"),
+            (run.failed, "red"),
+        )
+        cells = [Text(str(number) if number else "·", style if number else "dim") for number, style in counts]
+        table.add_row(_name(run), bar, *cells)
+    return table
+
+
+def _name(run: RunOverview) -> Text:
+    notes = [f"revision {run.revision}"] if run.revision > 1 else []
+    notes += [f"version {run.versions}"] if run.versions else []
+    notes += ["closed"] if run.closed else []
+    return Text.assemble((run.name, "bold"), (f" {', '.join(notes)}" if notes else "", "dim"))
+
+
+def _exposures(look: Look, rows: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 1), show_edge=False)
+    table.add_column("exposure", no_wrap=True, overflow="ellipsis")
+    for name in ("defocus", "astigm.", "fit to", "motion", "after"):
+        table.add_column(name, justify="right", no_wrap=True)
+    reasons = {each.path: each for each in look.failures}
+    for exposure in reversed(look.newest[-rows:]):
+        failure = reasons.get("/".join(exposure.path))
+        label = Text(exposure.path[-1])
+        if failure is not None:
+            label.append(f" {failure.state}: {failure.reason}", _FOUND[failure.state])
+        table.add_row(label, *_cells(exposure))
+    for _ in range(rows - len(look.newest)):
+        table.add_row("", "", "", "", "", "")
+    return table
+
+
+def _cells(exposure: ExposureOverview) -> list[Text]:
+    cells = [Text("·", "dim")] * 5
+    if "ctf" in exposure.items:
+        ctf = exposure.items["ctf"].data
+        mean = (ctf["defocus_u"] + ctf["defocus_v"]) / 2
+        cells[0] = Text(f"{mean / ANGSTROM_PER_MICROMETRE:.2f} µm")
+        cells[1] = Text(f"{ctf['defocus_u'] - ctf['defocus_v']:.0f} Å")
+        cells[2] = Text(f"{ctf['resolution']:.1f} Å", "green")
+    if "micrograph" in exposure.items and "motion_total" in exposure.items["micrograph"].data:
+        cells[3] = Text(f"{exposure.items['micrograph'].data['motion_total']:.1f} Å")
+    if (latency := latency_of(exposure)) is not None:
+        cells[4] = Text(duration(latency), "cyan")
+    elif "running" in exposure.states.values():
+        cells[4] = Text("at work", "cyan")
+    return cells
+
+
+def _numbers(look: Look) -> Table:
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    rate, latency = look.per_hour, look.latency
+    table.add_row("exposures", str(look.found))
+    table.add_row("throughput", f"{rate:.0f} / h" if rate else "·")
+    table.add_row("file to CTF", duration(latency) if latency is not None else "·")
+    for label, kind, field, unit, factor in (
+        ("defocus", "ctf", "defocus_u", "µm", ANGSTROM_PER_MICROMETRE),
+        ("fit to", "ctf", "resolution", "Å", 1.0),
+        ("motion", "micrograph", "motion_total", "Å", 1.0),
+    ):
+        records = [each.items[kind].data for each in look.newest if kind in each.items]
+        values = [data[field] / factor for data in records if field in data]
+        table.add_row("", "")
+        table.add_row(label, _range(values, unit))
+        table.add_row("", Text(histogram(values, 16), "green"))
+    return table
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    return f"{min(values):.1f} to {max(values):.1f} {unit}" if values else "·"
+
+
+def histogram(values: Sequence[float], bins: int) -> str:
+    """Return a histogram of values, between their extremes, as one line of block characters."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    counts = [0] * bins
+    for value in values:
+        counts[min(bins - 1, int((value - low) / (high - low) * bins)) if high > low else 0] += 1
+    return _blocks(counts)
+
+
+def _blocks(counts: Iterable[int]) -> str:
+    counts = list(counts)
+    most = max(counts)
+    return "".join(_BLOCKS[-(-count * (len(_BLOCKS) - 1) // most)] for count in counts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    for limit, length, unit in ((3600, 60, "min"), (86_400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds / 86_400:.1f} d"

@@ -1,0 +1,85 @@
+"""Showing a session on a console: a picture drawn again and again, or lines for a log."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.live import Live
+from rich.logging import RichHandler
+
+from eucentric.cli.looking import Look
+from eucentric.cli.picture import picture
+
+
+@contextlib.contextmanager
+def shown_on(console: Console) -> Iterator["_Live | _Lines"]:
+    """Show a session on the console within the block, with what is logged meanwhile above it."""
+    view = _Live(console) if console.is_terminal else _Lines(console)
+    before = logging.root.handlers[:]
+    logging.root.handlers[:] = [RichHandler(console=console, show_path=False, show_level=False)]
+    try:
+        with view:
+            yield view
+    finally:
+        logging.root.handlers[:] = before
+
+
+class _Live:
+    """A picture that is drawn again and again."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> None:
+        self._live.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, look: Look) -> None:
+        """Draw the session."""
+        rows = max(3, min(12, self._live.console.height - len(look.overview.runs) - 10))
+        self._live.update(picture(look, rows), refresh=True)
+
+
+class _Lines:
+    """A line whenever something has changed, a few seconds apart: for logs of services and batch systems."""
+
+    SECONDS = 5.0
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = ("", -self.SECONDS)
+        self._newest: str | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def show(self, look: Look) -> None:
+        """Write the counts of all runs, unless they are as before."""
+        self._newest = summary_line(look)
+        text, when = self._last
+        if self._newest != text and look.seconds >= when + self.SECONDS:
+            self._last = (self._newest, look.seconds)
+            self._write()
+
+    def _write(self) -> None:
+        if self._newest:
+            self._console.print(self._newest, highlight=False, markup=False, soft_wrap=True)
+        self._newest = None
+
+
+def summary_line(look: Look) -> str:
+    """Return the counts of all runs in one line."""
+    parts = []
+    for run in look.overview.runs:
+        counts = [f"{run.done} done"]
+        for name in ("running", "waiting", "rejected", "failed"):
+            if number := getattr(run, name):
+                counts.append(f"{number} {name}")
+        parts.append(f"{run.name} {', '.join(counts)}")
+    return "; ".join(parts) or "The session has no runs yet."

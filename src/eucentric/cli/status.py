@@ -1,0 +1,130 @@
+"""`eucentric status`: what the site's sessions are doing."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eucentric.cli.sites import JsonOption, SiteOption, opened
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from eucentric.engine.overview import Failure, SessionOverview
+    from eucentric.store import Database, Site
+
+
+def command(
+    session: Annotated[str | None, typer.Argument(help="A session, to look at it closely.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it live, until Ctrl-C.")] = False,
+    failures: Annotated[int, typer.Option(help="How many recent failures to list.", min=0)] = 10,
+    as_json: JsonOption = False,
+    site: SiteOption = None,
+) -> None:
+    """Show all sessions of the site, or one with its runs and what has failed."""
+    from eucentric.cli.errors import CommandFailed
+
+    if watch and (session is None or as_json):
+        raise CommandFailed("--watch follows one session on the screen; name it, and leave out --json.")
+    with opened(site) as (place, database):
+        if session is None:
+            _list(database, as_json)
+        elif watch:
+            _watch(place, database, session)
+        else:
+            _show(place, database, session, failures, as_json)
+
+
+def _list(database: "Database", as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from eucentric.engine.overview import list_sessions
+
+    with database.read() as connection:
+        sessions = list_sessions(connection)
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in sessions], indent=2))
+        return
+    table = Table("session", "made", "engine", "done", "running", "rejected", "failed", "", box=None)
+    for each in sessions:
+        counts = [
+            str(sum(getattr(run, name) for run in each.runs)) for name in ("running", "rejected", "failed")
+        ]
+        done = ", ".join(f"{run.name} {run.done}" for run in each.runs)
+        table.add_row(each.name, _when(each.created), each.engine, done, *counts, each.held or "")
+    if sessions:
+        Console(markup=False, highlight=False).print(table)
+    else:
+        typer.echo("This site has no session yet; begin one with `eucentric run`.")
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def _show(site: "Site", database: "Database", session: str, limit: int, as_json: bool) -> None:
+    from rich.console import Console
+
+    from eucentric.engine.follower import SessionFollower
+    from eucentric.engine.sessions import session_id_of
+
+    with database.read() as connection:
+        follower = SessionFollower(session_id_of(connection, session))
+        follower.update(connection)
+        overview, failures = follower.overview(), follower.failures(connection, limit)
+    if as_json:
+        whole = {
+            **overview.model_dump(mode="json"),
+            "folder": str(site.session_folder(session)),
+            "failures": [each.model_dump(mode="json") for each in failures],
+        }
+        typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+        return
+    console = Console(markup=False, highlight=False)
+    for part in _described(overview, failures, str(site.session_folder(session))):
+        console.print(part)
+
+
+def _described(overview: "SessionOverview", failures: "list[Failure]", folder: str) -> "list[RenderableType]":
+    from rich.table import Table
+
+    engine = f"{overview.engine} ({overview.holder})" if overview.holder else overview.engine
+    parts: list[RenderableType] = [f"{overview.name}: engine {engine}; files in {folder}"]
+    if overview.held:
+        parts.append(f"Held: {overview.held}")
+    counted = ("done", "running", "waiting", "rejected", "failed", "withdrawn")
+    table = Table("run", "protocol", "revision", *counted, "", box=None, header_style="dim")
+    for run in overview.runs:
+        counts = [str(getattr(run, name) or "·") for name in counted]
+        note = "closed" if run.closed else f"version {run.versions}" if run.versions else ""
+        table.add_row(run.name, run.protocol, str(run.revision), *counts, note)
+    parts.append(table)
+    for failure in failures:
+        parts.append(f"{failure.state}: {failure.run} {failure.path}: {failure.reason}")
+        if failure.log:
+            parts.append(f"  log: {folder}/{failure.log}")
+    return parts
+
+
+def _watch(site: "Site", database: "Database", session: str) -> None:
+    import asyncio
+
+    from rich.console import Console
+
+    from eucentric.cli.interrupts import on_interrupt
+    from eucentric.cli.looking import keep_looking
+    from eucentric.cli.showing import shown_on
+
+    async def watch() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def end() -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        with on_interrupt(end):
+            await keep_looking(site, database, session, view.show, stop)
+
+    with shown_on(Console()) as view:
+        asyncio.run(watch())
