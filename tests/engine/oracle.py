@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from engine.replay import Replay, Value
+from engine.ledger import Value
+from engine.replay import Replay
 from eucentric.engine.graph import Port
 from eucentric.engine.scheduler import Path
 
@@ -31,7 +32,9 @@ class Oracle:
         plan = self.plans[run]
         if plan.station == "accumulator":
             row = self.journal.live.get((run, output, path))
-            return None if row is None else row.epoch if epoch else row.exact
+            if row is None or row.revision != self.journal.revisions[run]:
+                return None  # an older revision's output stays in the stream, but feeds nothing
+            return row.epoch if epoch else row.exact
         if plan.station == "source":
             row = self.journal.live.get((run, output, path))
             if row is None or row.revision != self.journal.revisions[run]:

@@ -1,134 +1,10 @@
-"""A scheduler between a model of the world and a model of the journal, to replay days good and bad.
+"""A scheduler between a model of the world and a model of the journal, to replay days good and bad."""
 
-The journal keeps what an engine would commit. Every item has a *value* that says what it was made from, so
-that results can be compared with those of a recomputation (oracle.py) that knows nothing of schedulers.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-
+from engine.ledger import Journal, Row, Value, flat, key_of, path_of
+from engine.wiring import wire
 from eucentric.engine import scheduler as ev
-from eucentric.engine.graph import Need, Plan, Port, Stream
-from eucentric.engine.scheduler import BatchMemory, Inputs, Memory, Path, Scheduler, TaskMemory
-
-Value = tuple[object, ...]
-
-SMALL = Need(memory=1)
-
-
-def source(name: str = "movies", **outputs: int) -> Plan:
-    """A source; `outputs` gives the level of each, by default movies of single exposures."""
-    levels = outputs or {"out": 1}
-    return Plan(name, "source", {}, tuple(levels), max(levels.values()), levels)
-
-
-def step(name: str, need: Need = SMALL, outputs: tuple[str, ...] = ("out",), **wires: object) -> Plan:
-    """An exposure-level run. A wire is "run" or "run.output", "run?" where optional, or a list of wires."""
-    return Plan(name, "exposure", _ports(wires), outputs, need=need)
-
-
-def fold(name: str, most: int = 1000, need: Need = SMALL, **wires: object) -> Plan:
-    """An accumulator."""
-    return Plan(name, "accumulator", _ports(wires), ("out",), need=need, most=most)
-
-
-def _ports(wires: dict[str, object]) -> dict[str, Port]:
-    ports = {}
-    for name, wire in wires.items():
-        several = isinstance(wire, list)
-        texts = [str(each) for each in wire] if isinstance(wire, list) else [str(wire)]
-        streams = [[*text.rstrip("?").split("."), "out"][:2] for text in texts]
-        optional = texts[0].endswith("?") if texts else False
-        ports[name] = Port(tuple(Stream(*stream) for stream in streams), 0, several, optional)
-    return ports
-
-
-def wire(*plans: Plan) -> list[Plan]:
-    """Fill in the levels of ports, runs and outputs."""
-    levels: dict[Stream, int] = {}
-    wired = []
-    for plan in plans:
-        if plan.station != "source":
-            ports = {name: replace(port, level=levels[port.streams[0]]) for name, port in plan.ports.items()}
-            level = max(port.level for port in ports.values())
-            out = 0 if plan.station == "accumulator" else level
-            plan = replace(plan, ports=ports, level=level, levels=dict.fromkeys(plan.outputs, out))
-        levels.update({Stream(plan.name, output): level for output, level in plan.levels.items()})
-        wired.append(plan)
-    return wired
-
-
-@dataclass
-class Row:
-    """One item in the journal.
-
-    `exact` says what it is, `epoch` forgets which version it is, `lineage` holds the revisions in it.
-    """
-
-    number: int
-    run: str
-    output: str
-    path: Path
-    revision: int
-    exact: Value
-    epoch: Value
-    lineage: frozenset[tuple[str, int]]
-    made_from: tuple[int, ...] = ()
-    state: str = "current"
-
-
-@dataclass
-class Journal:
-    """What was committed."""
-
-    plans: list[Plan]
-    rows: dict[int, Row] = field(default_factory=dict)
-    live: dict[tuple[str, str, Path], Row] = field(default_factory=dict)
-    tasks: dict[tuple[str, Path], TaskMemory] = field(default_factory=dict)
-    batches: dict[tuple[str, Path, int], BatchMemory] = field(default_factory=dict)
-    troubles: dict[tuple[str, str, Path], None] = field(default_factory=dict)
-    withdrawn: dict[tuple[str, Path], None] = field(default_factory=dict)
-    revisions: dict[str, int] = field(default_factory=dict)
-    folders: set[tuple[str, int, Path, int]] = field(default_factory=set)
-
-    def write(self, row: Row) -> None:
-        self.supersede(row.run, row.output, row.path)
-        self.rows[row.number] = self.live[row.run, row.output, row.path] = row
-
-    def supersede(self, run: str, output: str, path: Path) -> None:
-        if (old := self.live.pop((run, output, path), None)) is not None:
-            old.state = "superseded"
-
-    def memory(self) -> Memory:
-        """What a scheduler that starts now is given."""
-        live = sorted(self.live.values(), key=lambda row: row.number)
-        shallow = [row for row in self.rows.values() if len(row.path) == 1]
-        return Memory(
-            revisions=dict(self.revisions),
-            items=[(r.run, r.output, r.path, r.number, r.state == "withdrawn", r.revision) for r in live],
-            shallow={row.number: row.revision for row in shallow},
-            made_from={row.number: row.made_from for row in shallow if row.made_from},
-            troubles=list(self.troubles),
-            tasks=list(self.tasks.values()),
-            batches=sorted(self.batches.values(), key=lambda batch: batch.version),
-            withdrawn=list(self.withdrawn),
-        )
-
-    def included(self, run: str, acquisition: str) -> dict[Path, Inputs]:
-        """The fold of an accumulator's journal; nothing may come twice or leave before it came."""
-        included: dict[Path, Inputs] = {}
-        versions = []
-        for (name, path, version), batch in sorted(self.batches.items(), key=lambda each: each[0]):
-            if (name, path) != (run, (acquisition,)) or batch.state != "done":
-                continue
-            versions.append(version)
-            for each, inputs in batch.removed:
-                assert included.pop(each) == inputs, f"{run} removes what was never added: {each}"
-            for each, inputs in batch.added:
-                assert each not in included, f"{run} adds {each} twice"
-                included[each] = inputs
-        assert versions == list(range(1, len(versions) + 1))
-        return included
+from eucentric.engine.graph import Plan, Port, Stream
+from eucentric.engine.scheduler import BatchMemory, Inputs, Path, Scheduler, TaskMemory
 
 
 class Replay:
@@ -328,6 +204,11 @@ class Replay:
                 case ev.Start():
                     self._check_start(instruction)
                     self.values[instruction.ticket] = self.value(instruction)
+                    if self.journal.forgets:
+                        place = (instruction.run, instruction.path)
+                        self.journal.tasks[place] = TaskMemory(
+                            *place, instruction.inputs, None, instruction.generation
+                        )
                 case ev.StartBatch():
                     self._check_batch(instruction)
                     self.values[instruction.ticket] = ()
@@ -442,20 +323,6 @@ class Replay:
     def included(self, run: str, acquisition: str = "a") -> set[str]:
         """Keys of what an accumulator has folded in."""
         return {key_of(path) for path in self.journal.included(run, acquisition)}
-
-
-def flat(inputs: Inputs) -> Iterator[int]:
-    """The numbers of all items in `inputs`."""
-    for used in inputs.values():
-        yield from used if isinstance(used, list) else [used] if used else []
-
-
-def path_of(key: str, acquisition: str = "a") -> Path:
-    return (acquisition, *key.split("/")) if key else (acquisition,)
-
-
-def key_of(path: Path) -> str:
-    return "/".join(path[1:])
 
 
 def _place(start: ev.Start | ev.StartBatch) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Accumulators: ordered, bounded batches, one at a time, journalled, and never anything twice."""
 
-from engine.replay import Replay, fold, source, step
+from engine.replay import Replay
+from engine.wiring import fold, source, step
 from eucentric.engine.scheduler import StartBatch
 
 

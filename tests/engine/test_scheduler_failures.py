@@ -1,6 +1,7 @@
 """Failures, deaths, interruptions, and starting again."""
 
-from engine.replay import Replay, source, step
+from engine.replay import Replay
+from engine.wiring import source, step
 
 
 def chain(workers: int = 1) -> Replay:

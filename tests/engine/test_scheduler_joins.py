@@ -1,6 +1,7 @@
 """Inputs that join by prefix, several inputs, optional inputs, and what happens where one is lacking."""
 
-from engine.replay import Replay, fold, source, step
+from engine.replay import Replay
+from engine.wiring import fold, source, step
 
 ALIGN = step("align", movie="movies")
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.replay import SMALL, Replay, fold, source, step
+from engine.replay import Replay
+from engine.wiring import SMALL, fold, source, step
 from eucentric.engine import scheduler as ev
 from eucentric.engine.graph import Need
 

@@ -1,6 +1,7 @@
 """A revision redoes what depends on it, joins never mix revisions, old results stay until replaced."""
 
-from engine.replay import Replay, fold, source, step
+from engine.replay import Replay
+from engine.wiring import fold, source, step
 
 
 def diamond() -> Replay:

@@ -1,6 +1,7 @@
 """Taking out of the stream and putting back, by thousands, while everything runs."""
 
-from engine.replay import Replay, fold, source, step
+from engine.replay import Replay
+from engine.wiring import fold, source, step
 from eucentric.engine import scheduler as ev
 from eucentric.engine.scheduler import Scheduler
 
