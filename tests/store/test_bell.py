@@ -84,6 +84,7 @@ async def test_nobody_need_listen(site: Site, database: Database) -> None:
     for _ in range(1000):
         bell.ring("a")
     bell.close()
+    bell.ring("b")
 
 
 async def test_it_ends_with_its_task(site: Site, database: Database) -> None:

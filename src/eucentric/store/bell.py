@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from sqlalchemy import URL, text
 
@@ -48,7 +48,8 @@ class Bell:
             waiting = bool(self._pending)
             self._pending.add(topic)
         if not waiting:
-            self._ringer.submit(self._notify)
+            with suppress(RuntimeError):  # closed, or the program ends
+                self._ringer.submit(self._notify)
 
     def _notify(self) -> None:
         with self._lock:
