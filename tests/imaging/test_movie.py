@@ -30,7 +30,7 @@ def test_the_raw_movie_is_corrected_for_gain_and_aligned(movie: TrueMovie) -> No
     assert correlation > unaligned + 0.1
 
 
-def test_gain_that_is_left_out_is_noticed_but_does_not_lock(movie: TrueMovie) -> None:
+def test_frames_corrected_before_and_here_give_the_same_sum(movie: TrueMovie) -> None:
     flat = align_movie(movie.frames * movie.gain, None, **OPTICS)
     corrected = align_movie(movie.frames, movie.gain, **OPTICS)
     assert torch.allclose(flat.unweighted, corrected.unweighted, atol=1e-2)
