@@ -1,17 +1,12 @@
 """What all tests share: the real data, and a site on each kind of database."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from eucentric.store import Database, Site
-
-# What tests share lies in plain modules beside this one; processes that tests start find them there, too.
-sys.path.append(str(Path(__file__).parent))
-
 from postgres_server import PostgresServer, find_programs
 
 

@@ -36,6 +36,8 @@ class SessionFollower:
         """For every run and path the newest task: its number, its revision, its state."""
         self._items: dict[tuple[int, str], dict[Path, None]] = {}
         """For every run and output the paths that have a current item."""
+        self._found: dict[Path, None] = {}
+        """All exposures that the sources have ever found, or could not read, oldest first."""
         self._folded: dict[int, dict[Path, None]] = {}
         """For every accumulator the paths in its newest version."""
         self._versions: dict[int, tuple[int, int]] = {}
@@ -53,7 +55,7 @@ class SessionFollower:
         numbers = [row.id for row in self._runs.values()]
         gone = select(withdrawal.c.run_id, func.count()).where(withdrawal.c.run_id.in_(numbers))
         grouped = gone.group_by(withdrawal.c.run_id)
-        self._withdrawn = Counter(dict(connection.execute(grouped).tuples().all()))
+        self._withdrawn = Counter(dict(connection.execute(grouped).all()))
 
     def _read_tasks(self, connection: Connection) -> Iterator[int]:
         """Take in changed tasks. Of sources, whose troubles end without a change, all that are there."""
@@ -66,14 +68,19 @@ class SessionFollower:
             for row in connection.execute(query):
                 path = path_of(row.acquisition, row.key)
                 self._tasks.setdefault(row.run_id, {})[path] = (row.id, row.revision, row.state)
+                if row.run_id in sources:
+                    self._found.setdefault(path)
                 yield row.change
 
     def _read_items(self, connection: Connection) -> Iterator[int]:
         columns = (item.c.run_id, item.c.output, item.c.acquisition, item.c.key, item.c.state, item.c.change)
+        sources = {row.id for row in self._runs.values() if not row.inputs}
         changed = select(*columns).where(item.c.session_id == self._session_id, item.c.change > self._cursor)
-        for row in connection.execute(changed.order_by(item.c.change, item.c.id)):
+        for row in connection.execute(changed.order_by(item.c.id)):
             there = self._items.setdefault((row.run_id, row.output), {})
             path = path_of(row.acquisition, row.key)
+            if row.run_id in sources:
+                self._found.setdefault(path)
             if row.state == "current":
                 there[path] = None
             else:
@@ -176,13 +183,7 @@ class SessionFollower:
 
     def found(self) -> list[Path]:
         """Return the exposures that the sources have found, and those they could not read, oldest first."""
-        paths: dict[Path, None] = {}
-        for row in self._runs.values():
-            if not row.inputs:
-                for (number, _), there in self._items.items():
-                    paths |= there if number == row.id else {}
-                paths |= dict.fromkeys(self._tasks.get(row.id, {}))
-        return [path for path in paths if len(path) > 1]
+        return [path for path in self._found if len(path) > 1]
 
     def exposures(self, connection: Connection, paths: Sequence[Path]) -> list[ExposureOverview]:
         """Return what has been made of these exposures."""
@@ -221,7 +222,7 @@ class SessionFollower:
             item.c.kind == kind,
             item.c.state == "current",
         )
-        return dict(connection.execute(query.order_by(item.c.id)).tuples().all())
+        return dict(connection.execute(query.order_by(item.c.id)).all())
 
 
 def paths_of_run(connection: Connection, session_id: int, name: str) -> list[Path]:

@@ -3,7 +3,8 @@
 A session's engine alone writes the session's runs, tasks, items, batches and withdrawals, under the lease
 in `session`; everyone else inserts into `command`. Change numbers (`change`) are issued per session by that
 one writer, so a reader that asks for what has a greater number than its cursor never misses a row.
-Times are seconds since the epoch, UTC.
+Times are seconds since the epoch, UTC. Numbers of rows to which JSON columns refer are never given twice
+(`sqlite_autoincrement`).
 """
 
 from sqlalchemy import (
@@ -117,6 +118,7 @@ task = Table(
     Column("log", String(1000)),
     Column("change", Integer, nullable=False),
     CheckConstraint("state in ('running', 'done', 'failed', 'rejected', 'interrupted')", name="state"),
+    sqlite_autoincrement=True,
 )
 Index("ix_task_change", task.c.session_id, task.c.change)
 Index(
@@ -125,8 +127,8 @@ Index(
     task.c.acquisition,
     task.c.key,
     unique=True,
-    sqlite_where=task.c.current,
-    postgresql_where=task.c.current,
+    sqlite_where=text("current"),
+    postgresql_where=text("current"),
 )
 
 item = Table(
@@ -148,7 +150,10 @@ item = Table(
     Column("created", Float, nullable=False),
     Column("change", Integer, nullable=False),
     CheckConstraint("state in ('current', 'withdrawn', 'superseded')", name="state"),
+    sqlite_autoincrement=True,
 )
+Index("ix_item_task_id", item.c.task_id)
+Index("ix_item_batch_id", item.c.batch_id)
 Index("ix_item_change", item.c.session_id, item.c.change)
 Index(
     "uq_item_current",
@@ -196,6 +201,7 @@ batch = Table(
     Column("change", Integer, nullable=False),
     UniqueConstraint("run_id", "revision", "acquisition", "version"),
     CheckConstraint("state in ('journalled', 'done', 'failed')", name="state"),
+    sqlite_autoincrement=True,
 )
 Index("ix_batch_change", batch.c.session_id, batch.c.change)
 
@@ -211,6 +217,7 @@ command = Table(
     Column("handled", Float),
     # Why the engine refused it; NULL when it was carried out.
     Column("error", Text),
+    sqlite_autoincrement=True,
 )
 Index("ix_command_open", command.c.session_id, command.c.handled, command.c.id)
 

@@ -45,6 +45,7 @@ def upgrade() -> None:
             ["session_id"], ["session.id"], name=op.f("fk_command_session_id_session"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_command")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("command", schema=None) as batch_op:
         batch_op.create_index("ix_command_open", ["session_id", "handled", "id"], unique=False)
@@ -103,6 +104,7 @@ def upgrade() -> None:
             "version",
             name=op.f("uq_batch_run_id_revision_acquisition_version"),
         ),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.create_index("ix_batch_change", ["session_id", "change"], unique=False)
@@ -153,6 +155,7 @@ def upgrade() -> None:
             ["session_id"], ["session.id"], name=op.f("fk_task_session_id_session"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
         batch_op.create_index("ix_task_change", ["session_id", "change"], unique=False)
@@ -204,9 +207,12 @@ def upgrade() -> None:
             ["task_id"], ["task.id"], name=op.f("fk_item_task_id_task"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("item", schema=None) as batch_op:
+        batch_op.create_index("ix_item_batch_id", ["batch_id"], unique=False)
         batch_op.create_index("ix_item_change", ["session_id", "change"], unique=False)
+        batch_op.create_index("ix_item_task_id", ["task_id"], unique=False)
         batch_op.create_index(
             "uq_item_current",
             ["run_id", "output", "acquisition", "key"],
