@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from eucentric.microscope.complete import Version
+from eucentric.microscope.complete import SETTLE, Version
 from eucentric.microscope.events import Touched
 from eucentric.microscope.finder import RECHECKED, Finder, FoundFile
 from eucentric.microscope.patterns import Patterns
@@ -100,6 +100,18 @@ def test_an_empty_file_is_complete_only_when_quiet(tmp_path: Path) -> None:
     list(finder.notice(closed, 100))
     assert look(finder, 101) == []
     assert [found.size for found in look(finder, 100 + QUIET)] == [0]
+
+
+def test_a_copy_whose_time_is_set_just_after_closing_comes_once(tmp_path: Path) -> None:
+    finder = finder_of(tmp_path)
+    look(finder, 99)
+    (tmp_path / "a.tiff").write_text("x")
+    list(finder.notice(Touched(tmp_path, "a.tiff", is_folder=False, finished=True, gone=False), 100))
+    assert list(finder.settle(100)) == []
+    write(tmp_path / "a.tiff", 1, 5000)
+    assert [found.modified for found in finder.settle(100 + SETTLE)] == [5000]
+    list(finder.notice(Touched(tmp_path, "a.tiff", is_folder=False, finished=False, gone=False), 101))
+    assert look(finder, 101 + QUIET) == []
 
 
 def test_a_file_changed_in_place_is_noticed_in_turn(tmp_path: Path) -> None:

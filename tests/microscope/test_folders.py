@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -164,6 +165,18 @@ def test_an_unreadable_folder_is_said_once_and_tried_again(
         f"The folder {shut} cannot be read: Permission denied. It is tried again; check its permissions."
     ]
     assert names(tree, 2 * LATER) == ["shut/a.tiff"]
+
+
+def test_a_listing_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(handle: int) -> NoReturn:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "a.tiff").touch()
+    tree = tree_of(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", fail)
+        assert names(tree, 0) == []
+    assert names(tree, LATER) == ["a.tiff"]
 
 
 def test_a_root_that_comes_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -312,19 +312,6 @@ def test_rsync(tmp_path: Path, watching: Start, use_events: bool | None) -> None
     assert run.files[-1].size == 120_000
 
 
-def test_a_copy_that_sets_the_time_after_closing_comes_once(tmp_path: Path, watching: Start) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "target").mkdir()
-    run = watching(tmp_path / "target", quiet_period=NEVER)
-    run.until_quiet()
-    for number in range(10):
-        file = tmp_path / f"source/{number}.tiff"
-        file.write_text("x")
-        make_old(file)
-        shutil.copy2(file, tmp_path / "target")
-    run.until_names(*(f"{number}.tiff" for number in range(10)))
-
-
 @pytest.mark.parametrize(
     ("roots", "patterns", "times", "message"),
     [
