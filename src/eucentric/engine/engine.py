@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from eucentric.engine import places
 from eucentric.engine import scheduler as ev
 from eucentric.engine.executor import Executor, ExecutorLost
 from eucentric.engine.journal import Journal
@@ -303,7 +304,8 @@ class Engine:
     def _give_back(self, number: int, token: int) -> None:
         try:
             with self.database.write() as connection:
-                give_lease_back(connection, number, token)
+                if give_lease_back(connection, number, token):
+                    places.sweep(self.site.session_folder(self.session))
         except (DatabaseUnavailable, DiskFull) as error:
             log.warning("The session's lease runs out by itself: %s", error)
 

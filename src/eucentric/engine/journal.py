@@ -75,9 +75,7 @@ class Journal:
             self.run_ids.update(
                 connection.execute(
                     select(tables.run.c.name, tables.run.c.id).where(tables.run.c.session_id == session_id)
-                )
-                .tuples()
-                .all()
+                ).all()
             )
 
     @contextlib.contextmanager

@@ -104,10 +104,11 @@ def check_not_frozen(since: float) -> None:
         raise DatabaseUnavailable("The engine was frozen in the middle of a transaction.")
 
 
-def give_lease_back(connection: Connection, session_id: int, token: int) -> None:
-    """Let the next engine start at once."""
-    connection.execute(
+def give_lease_back(connection: Connection, session_id: int, token: int) -> bool:
+    """Let the next engine start at once; say whether the lease was (still) ours to give back."""
+    given = connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.lease_token == token)
         .values(lease_holder=None, lease_expires=None, state="stopped", demand=0)
     )
+    return given.rowcount == 1

@@ -59,7 +59,7 @@ def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory
         path = path_of(acquisition, key)
         items.append((names[run_id], output, path, number, state == "withdrawn", revision))
     shallow = select(item.c.id, item.c.revision).where(item.c.session_id == session_id, item.c.key == "")
-    memory.shallow.update(connection.execute(shallow).tuples().all())
+    memory.shallow.update(connection.execute(shallow).all())
     made = select(item.c.id, task.c.inputs).join(task, item.c.task_id == task.c.id)
     for number, inputs in connection.execute(made.where(item.c.session_id == session_id, item.c.key == "")):
         used = [each for given in inputs.values() for each in (given if isinstance(given, list) else [given])]
@@ -124,7 +124,7 @@ def read_found(connection: Connection, session_id: int, run_id: int, revision: i
         .where(item.c.state != "superseded")
         .order_by(item.c.id)
     )
-    rows = connection.execute(query).tuples().all()
+    rows = connection.execute(query).all()
     return (
         Found(acquisition, path_of(acquisition, key)[1:], output, item_of({"kind": kind, "data": data}))
         for acquisition, key, output, kind, data in rows
@@ -147,4 +147,4 @@ def unfinished_folders(connection: Connection, session_id: int) -> list[str]:
         .join(batch, batch.c.run_id == run.c.id)
         .where(batch.c.session_id == session_id, batch.c.state == "journalled")
     )
-    return folders + [version_folder(*row) for row in connection.execute(journalled).tuples()]
+    return folders + [version_folder(*row) for row in connection.execute(journalled)]

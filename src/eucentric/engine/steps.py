@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from eucentric.engine import places
 from eucentric.engine import scheduler as ev
 from eucentric.engine.alterations import Alterations
-from eucentric.engine.commands import mark_handled, open_commands
+from eucentric.engine.commands import Stop, mark_handled, open_commands
 from eucentric.engine.executor import WorkerGone
 from eucentric.engine.graph import Graph
 from eucentric.engine.journal import Journal, Writer
@@ -131,9 +131,10 @@ class Steps:
             for run in alterations.renew_changed_code():
                 log.info("The code of run %s has changed: it is done again.", run)
             self._carry_out([*alterations.instructions, *self.scheduler.handle()], writer)
+            self._actions += alterations.actions
+            self._commands(writer, at_start=True)
             for name in self._open_sources() - set(self._lives):
                 self._actions.append(self.begin_source(name, writer))
-            self._actions += alterations.actions
         return self._take_actions()
 
     def end(self) -> None:
@@ -417,10 +418,11 @@ class Steps:
 
     # ---------------------------------------------------------------- commands
 
-    def _commands(self, writer: Writer) -> None:
+    def _commands(self, writer: Writer, at_start: bool = False) -> None:
         for number, command in open_commands(writer.connection, self.journal.session_id):
             alterations = Alterations(self, writer)
-            refusal = alterations.carry_out(command)
+            # A stop that was asked for while no engine ran has come about already.
+            refusal = None if at_start and isinstance(command, Stop) else alterations.carry_out(command)
             if refusal:
                 log.warning("Refused: %s", refusal)
             mark_handled(writer.connection, number, refusal)
