@@ -29,7 +29,7 @@ def watch(
     stop: threading.Event,
     known: Mapping[Path, tuple[int, float]] | None = None,
     quiet_period: float = 10.0,
-    poll_interval: float = 2.0,
+    poll_interval: float = 1.5,
     whole: Callable[[Path], bool] | None = None,
     use_events: bool | None = None,
 ) -> Iterator[FoundFile | Quiet]:
