@@ -81,7 +81,7 @@ class Replay:
         journal = self.journal
         for (name, path), task in list(journal.tasks.items()):
             if name == run and task.outcome == "failed" and (paths is None or path in paths):
-                del journal.tasks[name, path]
+                journal.tasks[name, path] = task._replace(outcome=None)  # its folder stays taken
         for place, batch in list(journal.batches.items()):
             if batch.run == run and batch.state == "failed" and (paths is None or batch.path in paths):
                 del journal.batches[place]
