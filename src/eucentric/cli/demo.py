@@ -13,7 +13,7 @@ def command(
     exposures: Annotated[int, typer.Option(help="Number of exposures.", min=1)] = 16,
     size: Annotated[int, typer.Option(help="Rows and columns of a frame [px].", min=256)] = 1024,
     frames: Annotated[int, typer.Option(help="Frames of a movie.", min=3)] = 16,
-    interval: Annotated[float, typer.Option(help="Time from one exposure to the next [s].", min=0)] = 3,
+    interval: Annotated[float, typer.Option(help="Time from one exposure to the next [s].", min=0)] = 4,
     site: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Keep all of it here; by default in a temporary folder."),

@@ -60,7 +60,6 @@ class Demo:
         """Simulate and process; tell how the results compare with the truth, and return the exit code."""
         with Database.open(self.site) as database:
             self._begin(database)
-            self._start_simulator()
             bell = Bell(self.site, database)
             try:
                 look = run_session(
@@ -74,6 +73,9 @@ class Demo:
                 )
             finally:
                 self._stop_simulator()
+            if not (self.microscope / TRUTH_NAME).exists():
+                log = self.site.logs_folder / "microscope.log"
+                raise CommandFailed(f"The simulated microscope recorded nothing; {log} may say why.")
             compared = compare(self.site, database, SESSION, self.microscope)
         self._tell(compared, look, as_json)
         return 0
@@ -109,8 +111,12 @@ class Demo:
 
     def _seen(self, look: Look, engine: Engine, bell: Bell, svg: Path | None) -> None:
         """End when the last exposure was found; on the way, take a picture if one is wanted."""
-        assert self._simulator is not None
-        if svg is not None and not self._pictured and 3 * look.found >= 2 * self.exposures:
+        if self._simulator is None:
+            if look.overview.runs:  # the workers are there
+                self._start_simulator()
+            return
+        fitted = sum("ctf" in each.items for each in look.newest)
+        if svg is not None and not self._pictured and 3 * fitted >= 2 * self.exposures:
             self._pictured = True
             save_picture(look, svg)
         if self._simulator.poll() is None or engine.until_idle:
@@ -128,10 +134,6 @@ class Demo:
             self._simulator.wait()
 
     def _tell(self, compared: Comparison, look: Look, as_json: bool) -> None:
-        assert self._simulator is not None
-        if not compared.exposures:
-            log = self.site.logs_folder / "microscope.log"
-            raise CommandFailed(f"The simulated microscope recorded nothing; {log} says why.")
         if as_json:
             typer.echo(compared.model_dump_json(indent=2))
             return

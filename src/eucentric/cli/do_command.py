@@ -148,9 +148,14 @@ def _do(protocol: type[Protocol], ports: Mapping[str, InputPort], given: Mapping
     files = _starting_with("port__", given)
     items = {name: _input(name, port, files.get(name), fields) for name, port in ports.items()}
     first = files[next(iter(ports))]
-    label = (first[0] if isinstance(first, list) else first).stem
+    label = _label(first[0] if isinstance(first, list) else first)
     result, file = do_task(protocol(params), items, given["out"].expanduser(), label)
     typer.echo(json.dumps(result, indent=2, ensure_ascii=False) if given["as_json"] else f"Wrote {file}.")
+
+
+def _label(file: Path) -> str:
+    """Return what results are named by: the file without ending, an item without the protocol it is from."""
+    return (file.stem.rpartition(".")[0] or file.stem) if file.suffix == ".json" else file.stem
 
 
 def _starting_with(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:

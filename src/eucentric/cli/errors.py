@@ -51,4 +51,4 @@ def sentence(place: tuple[int | str, ...], message: str) -> str:
     """Return what pydantic says of one value as a sentence that names the value."""
     name = ".".join(str(part) for part in place)
     message = message.removeprefix("Value error, ")
-    return f"{name}: {message}." if name else f"{message[0].upper()}{message[1:]}."
+    return f"{name}: {message}." if name else f"{message}."

@@ -22,8 +22,11 @@ def command(
     from eucentric.store import Database, Site
 
     folder = folder.expanduser()
-    # A JSON string is a TOML string as well.
-    site = Site.create(folder, f"database = {json.dumps(database)}\n") if database else Site.create(folder)
-    with Database.open(site):
-        pass
+    if database:
+        with Database.open(database):  # before anything is made, so that a wrong URL leaves nothing behind
+            # A JSON string is a TOML string as well.
+            site = Site.create(folder, f"database = {json.dumps(database)}\n")
+    else:
+        site = Site.create(folder)
+        Database.open(site).close()
     typer.echo(f"Made a site in {site.folder}; its settings are in {site.folder / 'eucentric.toml'}.")

@@ -1,5 +1,7 @@
 """The terminal view of a living session."""
 
+import re
+import statistics
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -13,7 +15,13 @@ from eucentric.cli.looking import Look, latency_of
 from eucentric.engine.overview import ExposureOverview, RunOverview
 
 ANGSTROM_PER_MICROMETRE = 1e4
-_BLOCKS = " ▁▂▃▄▅▆▇█"
+FINE, COARSE = 6.0, 10.0
+"""Å; rings that reach further than the first are good, those that end before the second are not."""
+STRONG = 40.0
+"""Å; more motion than this deserves a look."""
+PROBLEMS = 3
+"""Failures that are listed."""
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _ENGINE = {"new": "dim", "running": "bold green", "stopped": "yellow", "interrupted": "bold red"}
 _FOUND = {"failed": "red", "rejected": "yellow"}
 
@@ -28,7 +36,14 @@ def picture(look: Look, rows: int = 10) -> RenderableType:
         Panel(_numbers(look), title="Session", title_align="left", border_style="blue"),
     )
     held = [Text(look.overview.held, style="bold red")] if look.overview.held else []
-    return Group(Panel(Group(_pipeline(look), *held), title=_title(look), title_align="left"), lower)
+    parts: list[RenderableType] = [
+        Panel(Group(_pipeline(look), *held), title=_title(look), title_align="left"),
+        lower,
+    ]
+    if look.failures:
+        title = "Rejected and failed"
+        parts.append(Panel(_problems(look), title=title, title_align="left", border_style="yellow"))
+    return Group(*parts)
 
 
 def _title(look: Look) -> Text:
@@ -71,16 +86,11 @@ def _name(run: RunOverview) -> Text:
 
 def _exposures(look: Look, rows: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 1), show_edge=False)
-    table.add_column("exposure", no_wrap=True, overflow="ellipsis")
+    table.add_column("exposure", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in ("defocus", "astigm.", "fit to", "motion", "after"):
-        table.add_column(name, justify="right", no_wrap=True)
-    reasons = {each.path: each for each in look.failures}
+        table.add_column(name, justify="right", no_wrap=True, min_width=8)
     for exposure in reversed(look.newest[-rows:]):
-        failure = reasons.get("/".join(exposure.path))
-        label = Text(exposure.path[-1])
-        if failure is not None:
-            label.append(f" {failure.state}: {failure.reason}", _FOUND[failure.state])
-        table.add_row(label, *_cells(exposure))
+        table.add_row(exposure.path[-1], *_cells(exposure))
     for _ in range(rows - len(look.newest)):
         table.add_row("", "", "", "", "", "")
     return table
@@ -93,14 +103,30 @@ def _cells(exposure: ExposureOverview) -> list[Text]:
         mean = (ctf["defocus_u"] + ctf["defocus_v"]) / 2
         cells[0] = Text(f"{mean / ANGSTROM_PER_MICROMETRE:.2f} µm")
         cells[1] = Text(f"{ctf['defocus_u'] - ctf['defocus_v']:.0f} Å")
-        cells[2] = Text(f"{ctf['resolution']:.1f} Å", "green")
+        style = "green" if ctf["resolution"] <= FINE else "yellow" if ctf["resolution"] <= COARSE else "red"
+        cells[2] = Text(f"{ctf['resolution']:.1f} Å", style)
     if "micrograph" in exposure.items and "motion_total" in exposure.items["micrograph"].data:
-        cells[3] = Text(f"{exposure.items['micrograph'].data['motion_total']:.1f} Å")
+        motion = exposure.items["micrograph"].data["motion_total"]
+        cells[3] = Text(f"{motion:.1f} Å", "yellow" if motion > STRONG else "")
     if (latency := latency_of(exposure)) is not None:
         cells[4] = Text(duration(latency), "cyan")
-    elif "running" in exposure.states.values():
-        cells[4] = Text("at work", "cyan")
+    else:
+        for state, style in (("running", "cyan"), ("rejected", "yellow"), ("failed", "red")):
+            if state in exposure.states.values():
+                cells[4] = Text(state, style)
     return cells
+
+
+def _problems(look: Look) -> Table:
+    """List the newest failures, a line each."""
+    table = Table.grid(expand=True, padding=(0, 1))
+    for ratio in (None, None, 1):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for each in look.failures[:PROBLEMS]:
+        # Files are named by where they lie, which leaves no room for what is wrong with them.
+        reason = re.sub(r"/\S*/(?=\S)", "", each.reason)
+        table.add_row(each.path.rpartition("/")[2], Text(each.state, _FOUND[each.state]), reason)
+    return table
 
 
 def _numbers(look: Look) -> Table:
@@ -112,30 +138,33 @@ def _numbers(look: Look) -> Table:
     table.add_row("throughput", f"{rate:.0f} / h" if rate else "·")
     table.add_row("file to CTF", duration(latency) if latency is not None else "·")
     for label, kind, field, unit, factor in (
-        ("defocus", "ctf", "defocus_u", "µm", ANGSTROM_PER_MICROMETRE),
-        ("fit to", "ctf", "resolution", "Å", 1.0),
-        ("motion", "micrograph", "motion_total", "Å", 1.0),
+        ("median defocus", "ctf", "defocus_u", "µm", ANGSTROM_PER_MICROMETRE),
+        ("median fit to", "ctf", "resolution", "Å", 1.0),
+        ("median motion", "micrograph", "motion_total", "Å", 1.0),
     ):
         records = [each.items[kind].data for each in look.newest if kind in each.items]
         values = [data[field] / factor for data in records if field in data]
         table.add_row("", "")
-        table.add_row(label, _range(values, unit))
-        table.add_row("", Text(histogram(values, 16), "green"))
+        table.add_row(label, f"{statistics.median(values):.1f} {unit}" if values else "·")
+        table.add_row("", Text(histogram(values, 20), "green"))
     return table
 
 
-def _range(values: Sequence[float], unit: str) -> str:
-    return f"{min(values):.1f} to {max(values):.1f} {unit}" if values else "·"
-
-
 def histogram(values: Sequence[float], bins: int) -> str:
-    """Return a histogram of values, between their extremes, as one line of block characters."""
+    """Return a histogram of values as one line of block characters.
+
+    It reaches to the extremes, but no further than four median deviations from the median: what lies
+    beyond is counted at the ends, so that one bad exposure does not hide all others.
+    """
     if not values:
         return ""
-    low, high = min(values), max(values)
+    middle = statistics.median(values)
+    reach = 4 * statistics.median(abs(value - middle) for value in values)
+    low, high = max(min(values), middle - reach), min(max(values), middle + reach)
     counts = [0] * bins
     for value in values:
-        counts[min(bins - 1, int((value - low) / (high - low) * bins)) if high > low else 0] += 1
+        place = int((value - low) / (high - low) * bins) if high > low else bins // 2
+        counts[max(0, min(bins - 1, place))] += 1
     return _blocks(counts)
 
 

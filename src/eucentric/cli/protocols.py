@@ -75,27 +75,27 @@ def _described(protocol: "type[Protocol]") -> dict[str, Any]:
 
 
 def _describe(protocol: "type[Protocol]") -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from eucentric.cli.output import console
     from eucentric.metadata.units import unit_of
 
     described = _described(protocol)
-    console = Console(highlight=False, markup=False)
-    console.print(f"{protocol.name}, version {protocol.version}: {described['description']}")
+    printer = console()
+    printer.print(f"{protocol.name}, version {protocol.version}: {described['description']}")
     for port, each in described["inputs"].items():
         notes = [note for note in ("several", "optional") if each[note]]
-        console.print(f"  input   {port}: {each['item']}{' (' + ', '.join(notes) + ')' if notes else ''}")
+        printer.print(f"  input   {port}: {each['item']}{' (' + ', '.join(notes) + ')' if notes else ''}")
     for port, kind in described["outputs"].items():
-        console.print(f"  output  {port}: {kind}")
+        printer.print(f"  output  {port}: {kind}")
     needs = protocol.resources
     gpu = ", a GPU where there is one" if needs.gpus else ""
-    console.print(f"  needs   {needs.cpus} CPU, {needs.memory.human_readable(decimal=True)}{gpu}")
+    printer.print(f"  needs   {needs.cpus} CPU, {needs.memory.human_readable(decimal=True)}{gpu}")
     table = Table("parameter", "default", "unit", "what it is", box=None, header_style="dim", pad_edge=True)
     for name, field in protocol.Params.model_fields.items():
         value = None if field.is_required() else field.get_default(call_default_factory=True)
         default = "(required)" if field.is_required() else json.dumps(value)
         table.add_row(name, default, unit_of(field) or "", field.description or "")
     if table.row_count:
-        console.print()
-        console.print(table)
+        printer.print()
+        printer.print(table)

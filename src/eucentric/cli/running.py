@@ -9,7 +9,7 @@ from rich.console import Console
 
 from eucentric.cli.interrupts import on_interrupt
 from eucentric.cli.looking import Look, keep_looking
-from eucentric.cli.showing import shown_on, summary_line
+from eucentric.cli.showing import shown_on
 from eucentric.engine.cluster import connect
 from eucentric.engine.dask_executor import DaskExecutor
 from eucentric.engine.engine import Engine
@@ -95,7 +95,7 @@ def exit_code(look: Look) -> int:
 def say_how_it_stands(look: Look, folder: Path) -> None:
     """Tell where results lie and what has failed, on stderr."""
     console = Console(stderr=True)
-    lines = [summary_line(look), f"Results: {folder}"]
+    lines = [f"Results: {folder}"]
     failed = [each for each in look.failures if each.state == "failed"]
     lines += [f"Failed: {each.run} {each.path}: {each.reason}" for each in failed[:5]]
     if failed:

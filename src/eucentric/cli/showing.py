@@ -17,7 +17,8 @@ def shown_on(console: Console) -> Iterator["_Live | _Lines"]:
     """Show a session on the console within the block, with what is logged meanwhile above it."""
     view = _Live(console) if console.is_terminal else _Lines(console)
     before = logging.root.handlers[:]
-    logging.root.handlers[:] = [RichHandler(console=console, show_path=False, show_level=False)]
+    if console.is_terminal:  # lines that are printed through the console stay out of the picture
+        logging.root.handlers[:] = [RichHandler(console=console, show_path=False)]
     try:
         with view:
             yield view
@@ -50,27 +51,26 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last = ("", -self.SECONDS)
-        self._newest: str | None = None
+        self._said, self._when = "", -self.SECONDS
+        self._newest = ""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *_: object) -> None:
-        self._write()
+        self._say()
 
     def show(self, look: Look) -> None:
         """Write the counts of all runs, unless they are as before."""
         self._newest = summary_line(look)
-        text, when = self._last
-        if self._newest != text and look.seconds >= when + self.SECONDS:
-            self._last = (self._newest, look.seconds)
-            self._write()
+        if look.seconds >= self._when + self.SECONDS:
+            self._when = look.seconds
+            self._say()
 
-    def _write(self) -> None:
-        if self._newest:
-            self._console.print(self._newest, highlight=False, markup=False, soft_wrap=True)
-        self._newest = None
+    def _say(self) -> None:
+        if self._newest != self._said:
+            self._said = self._newest
+            self._console.print(self._said, highlight=False, markup=False, soft_wrap=True)
 
 
 def summary_line(look: Look) -> str:

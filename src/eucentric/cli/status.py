@@ -37,9 +37,9 @@ def command(
 
 
 def _list(database: "Database", as_json: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from eucentric.cli.output import console
     from eucentric.engine.overview import list_sessions
 
     with database.read() as connection:
@@ -47,15 +47,14 @@ def _list(database: "Database", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in sessions], indent=2))
         return
-    table = Table("session", "made", "engine", "done", "running", "rejected", "failed", "", box=None)
+    counted = ("running", "rejected", "failed")
+    table = Table("session", "made", "engine", "found", *counted, "", box=None, header_style="dim")
     for each in sessions:
-        counts = [
-            str(sum(getattr(run, name) for run in each.runs)) for name in ("running", "rejected", "failed")
-        ]
-        done = ", ".join(f"{run.name} {run.done}" for run in each.runs)
-        table.add_row(each.name, _when(each.created), each.engine, done, *counts, each.held or "")
+        found = max((run.done for run in each.runs if run.source), default=0)
+        counts = [str(sum(getattr(run, name) for run in each.runs) or "·") for name in counted]
+        table.add_row(each.name, _when(each.created), each.engine, str(found), *counts, each.held or "")
     if sessions:
-        Console(markup=False, highlight=False).print(table)
+        console().print(table)
     else:
         typer.echo("This site has no session yet; begin one with `eucentric run`.")
 
@@ -65,8 +64,7 @@ def _when(seconds: float) -> str:
 
 
 def _show(site: "Site", database: "Database", session: str, limit: int, as_json: bool) -> None:
-    from rich.console import Console
-
+    from eucentric.cli.output import console
     from eucentric.engine.follower import SessionFollower
     from eucentric.engine.sessions import session_id_of
 
@@ -82,9 +80,9 @@ def _show(site: "Site", database: "Database", session: str, limit: int, as_json:
         }
         typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
         return
-    console = Console(markup=False, highlight=False)
+    printer = console()
     for part in _described(overview, failures, str(site.session_folder(session))):
-        console.print(part)
+        printer.print(part, soft_wrap=isinstance(part, str))
 
 
 def _described(overview: "SessionOverview", failures: "list[Failure]", folder: str) -> "list[RenderableType]":

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from eucentric.engine.lease import _has_died
 from eucentric.engine.scheduler import Path
-from eucentric.store.tables import item, run, run_revision, session, task
+from eucentric.store.tables import batch, item, run, run_revision, session, task
 
 EngineState = Literal["new", "running", "stopped", "interrupted"]
 
@@ -35,7 +35,10 @@ class RunOverview(_Record):
     closed: bool = Field(description="A source that looks for nothing new.")
     source: bool = Field(description="It finds items instead of making them from others.")
     versions: int = Field(description="Versions made so far, where results of all exposures are gathered.")
-    done: int = Field(description="Exposures (or whole acquisitions) done; of a source those found.")
+    done: int = Field(
+        description="Exposures (or whole acquisitions) done, or gathered; of a source those found. The list"
+        " of sessions leaves open how many are gathered, and how many wait."
+    )
     running: int
     waiting: int = Field(description="Those with all inputs there that have not been answered yet.")
     failed: int
@@ -81,7 +84,10 @@ class ExposureOverview(_Record):
 
 
 def list_sessions(connection: Connection) -> list[SessionOverview]:
-    """Return all sessions, newest first, with the counts of their tasks; what waits is not counted here."""
+    """Return all sessions, newest first, with the counts of their tasks; what waits is not counted here.
+
+    It costs as much as there are tasks and items in the site.
+    """
     rows = connection.execute(select(session).order_by(session.c.created.desc(), session.c.id.desc())).all()
     counts: dict[int, Counter[str]] = {}
     grouped = (
@@ -94,9 +100,16 @@ def list_sessions(connection: Connection) -> list[SessionOverview]:
         counts.setdefault(run_id, Counter())[state] = number
     for run_id, number in connection.execute(_found_by_sources()):
         counts.setdefault(run_id, Counter())["done"] = number
+    made = (
+        select(batch.c.run_id, func.max(batch.c.version))
+        .join(run, (run.c.id == batch.c.run_id) & (run.c.revision == batch.c.revision))
+        .where(batch.c.state == "done")
+        .group_by(batch.c.run_id)
+    )
+    versions = dict(connection.execute(made).all())
     runs: dict[int, list[RunOverview]] = {}
     for row in connection.execute(_runs()):
-        overview = run_overview(row, counts.get(row.id, Counter()))
+        overview = run_overview(row, counts.get(row.id, Counter()), versions=versions.get(row.id, 0))
         runs.setdefault(row.session_id, []).append(overview)
     return [session_overview(row, runs.get(row.id, [])) for row in rows]
 

@@ -1,0 +1,40 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from cli.command_line import COMMAND, Cli
+from eucentric.microscope.simulate.truth import read_truth
+
+SMALL = ["--width", "96", "--height", "96", "--frames", "3", "--particles", "1", "--dose", "6"]
+
+
+def test_a_session_is_written(cli: Cli, tmp_path: Path) -> None:
+    result = cli("simulate", "m", "--exposures", 2, *SMALL, "--fault", "2=zero-byte", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["exposures"] == 2
+    truth = read_truth(tmp_path / "m")
+    assert [each.fault for each in truth.exposures] == [None, "zero-byte"]
+    assert (truth.settings.width, truth.settings.frames) == (96, 3)
+    again = cli("simulate", "m", *SMALL)
+    assert again.exit_code == 1
+    assert "holds a simulated session already" in again.stderr
+
+
+def test_impossible_settings_are_explained(cli: Cli) -> None:
+    assert "--fault 3=cold" in cli("simulate", "m", "--fault", "3=cold").stderr
+    result = cli("simulate", "m", "--min-defocus", 30_000)
+    assert result.exit_code == 1
+    assert "smaller than min_defocus" in result.stderr
+
+
+def test_ctrl_c_finishes_what_was_begun(tmp_path: Path) -> None:
+    command = [str(COMMAND), "simulate", str(tmp_path), *SMALL, "--exposures", "50", "--interval", "60"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    while not (tmp_path / "truth.json").exists():
+        assert process.poll() is None
+    process.send_signal(2)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"Wrote 0 exposures" in out
