@@ -47,7 +47,7 @@ class _Live:
 class _Lines:
     """A line whenever something has changed, a few seconds apart: for logs of services and batch systems."""
 
-    SECONDS = 5.0
+    SECONDS = 2.0
 
     def __init__(self, console: Console) -> None:
         self._console = console
