@@ -129,14 +129,12 @@ def _problems(look: Look) -> Table:
     return table
 
 
-def _numbers(look: Look) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1))
-    table.add_column(style="dim")
-    table.add_column(justify="right")
+def _numbers(look: Look) -> RenderableType:
+    parts: list[RenderableType] = []
     rate, latency = look.per_hour, look.latency
-    table.add_row("exposures", str(look.found))
-    table.add_row("throughput", f"{rate:.0f} / h" if rate else "·")
-    table.add_row("file to CTF", duration(latency) if latency is not None else "·")
+    parts.append(_number("exposures", str(look.found)))
+    parts.append(_number("throughput", f"{rate:.0f} / h" if rate else "·"))
+    parts.append(_number("file to CTF", duration(latency) if latency is not None else "·"))
     for label, kind, field, unit, factor in (
         ("median defocus", "ctf", "defocus_u", "µm", ANGSTROM_PER_MICROMETRE),
         ("median fit to", "ctf", "resolution", "Å", 1.0),
@@ -144,10 +142,17 @@ def _numbers(look: Look) -> Table:
     ):
         records = [each.items[kind].data for each in look.newest if kind in each.items]
         values = [data[field] / factor for data in records if field in data]
-        table.add_row("", "")
-        table.add_row(label, f"{statistics.median(values):.1f} {unit}" if values else "·")
-        table.add_row("", Text(histogram(values, 20), "green"))
-    return table
+        median = f"{statistics.median(values):.1f} {unit}" if values else "·"
+        parts += ["", _number(label, median), Text(histogram(values, 26), "green")]
+    return Group(*parts)
+
+
+def _number(label: str, value: str) -> Table:
+    row = Table.grid(expand=True)
+    row.add_column(style="dim")
+    row.add_column(justify="right")
+    row.add_row(label, value)
+    return row
 
 
 def histogram(values: Sequence[float], bins: int) -> str:

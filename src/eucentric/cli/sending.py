@@ -11,8 +11,6 @@ from eucentric.cli.errors import CommandFailed
 from eucentric.cli.sites import opened, user
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from eucentric.engine.commands import Command
     from eucentric.store import Database, Site
 
@@ -36,17 +34,12 @@ def send(folder: Path | None, session: str, command: "Command", what: str) -> No
         NoSuchSession: There is none.
         CommandFailed: The engine refused it, or did not answer.
     """
-    from eucentric.engine.commands import send_command
-    from eucentric.engine.sessions import session_id_of
+    from eucentric.engine.sessions import tell
     from eucentric.store import Bell
 
     with opened(folder) as (site, database):
-        with database.write() as connection:
-            number = session_id_of(connection, session)
-            living = _lives(connection, number)
-            ticket = send_command(connection, number, command, user())
-        Bell(site, database).ring(f"commands:{session}")
-        if not living:
+        ticket = tell(database, Bell(site, database), session, command, user())
+        if not _lives(database, session):
             typer.echo(f"Noted: {what} when the session {session} is continued.")
             return
         handled, refusal = asyncio.run(_answer(site, database, session, ticket))
@@ -60,13 +53,14 @@ def send(folder: Path | None, session: str, command: "Command", what: str) -> No
     typer.echo(f"Done: {what}.")
 
 
-def _lives(connection: "Connection", session_id: int) -> bool:
+def _lives(database: "Database", session: str) -> bool:
     from sqlalchemy import select
 
     from eucentric.engine.overview import engine_of
-    from eucentric.store.tables import session
+    from eucentric.store import tables
 
-    row = connection.execute(select(session).where(session.c.id == session_id)).one()
+    with database.read() as connection:
+        row = connection.execute(select(tables.session).where(tables.session.c.name == session)).one()
     return engine_of(row)[0] == "running"
 
 

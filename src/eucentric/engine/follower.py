@@ -36,14 +36,14 @@ class SessionFollower:
         """For every run and path the newest task: its number, its revision, its state."""
         self._items: dict[tuple[int, str], dict[Path, None]] = {}
         """For every run and output the paths that have a current item."""
-        self._found: dict[Path, None] = {}
-        """All exposures that the sources have ever found, or could not read, oldest first."""
+        self._found: dict[Path, float] = {}
+        """All exposures that the sources have ever found, or could not read, and when."""
         self._folded: dict[int, dict[Path, None]] = {}
         """For every accumulator the paths in its newest version."""
         self._versions: dict[int, tuple[int, int]] = {}
         """For every accumulator the revision and number of its newest version."""
-        self._broken: dict[int, int] = {}
-        """For every accumulator that does not get on the number of the batch that failed."""
+        self._broken: dict[tuple[int, str], int] = {}
+        """For every accumulator and acquisition that does not get on the batch that failed."""
         self._withdrawn: Counter[int] = Counter()
 
     def update(self, connection: Connection) -> None:
@@ -63,24 +63,29 @@ class SessionFollower:
         for number in sources:
             self._tasks[number] = {}
         columns = (task.c.id, task.c.run_id, task.c.acquisition, task.c.key, task.c.revision, task.c.state)
-        here = select(*columns, task.c.change).where(task.c.session_id == self._session_id, task.c.current)
+        here = select(*columns, task.c.started, task.c.change).where(
+            task.c.session_id == self._session_id, task.c.current
+        )
         for query in (here.where(task.c.change > self._cursor), here.where(task.c.run_id.in_(sources))):
             for row in connection.execute(query):
                 path = path_of(row.acquisition, row.key)
                 self._tasks.setdefault(row.run_id, {})[path] = (row.id, row.revision, row.state)
                 if row.run_id in sources:
-                    self._found.setdefault(path)
+                    self._found.setdefault(path, row.started)
                 yield row.change
 
     def _read_items(self, connection: Connection) -> Iterator[int]:
-        columns = (item.c.run_id, item.c.output, item.c.acquisition, item.c.key, item.c.state, item.c.change)
+        columns = (item.c.run_id, item.c.output, item.c.acquisition, item.c.key, item.c.state)
+        more = (item.c.created, item.c.change)
         sources = {row.id for row in self._runs.values() if not row.inputs}
-        changed = select(*columns).where(item.c.session_id == self._session_id, item.c.change > self._cursor)
+        changed = select(*columns, *more).where(
+            item.c.session_id == self._session_id, item.c.change > self._cursor
+        )
         for row in connection.execute(changed.order_by(item.c.id)):
             there = self._items.setdefault((row.run_id, row.output), {})
             path = path_of(row.acquisition, row.key)
             if row.run_id in sources:
-                self._found.setdefault(path)
+                self._found.setdefault(path, row.created)
             if row.state == "current":
                 there[path] = None
             else:
@@ -92,14 +97,15 @@ class SessionFollower:
         for row in connection.execute(changed.order_by(batch.c.revision, batch.c.version)):
             yield row.change
             folded = self._folded.setdefault(row.run_id, {})
-            self._broken.pop(row.run_id, None)
+            self._broken.pop((row.run_id, row.acquisition), None)
             if row.state == "failed":
-                self._broken[row.run_id] = row.id
+                self._broken[(row.run_id, row.acquisition)] = row.id
             if row.state != "done":
                 continue
             if row.revision > self._versions.get(row.run_id, (0, 0))[0]:
                 folded.clear()
-            self._versions[row.run_id] = (row.revision, row.version)
+            newest = (row.revision, row.version)
+            self._versions[row.run_id] = max(newest, self._versions.get(row.run_id, newest))
             for key, _ in row.removed:
                 folded.pop(path_of(row.acquisition, key), None)
             for key, _ in row.added:
@@ -124,7 +130,7 @@ class SessionFollower:
             revision, version = self._versions.get(row.id, (0, 0))
             folded = self._folded[row.id] if revision == row.revision else {}
             counts["done"] = len(folded)
-            counts["failed"] += row.id in self._broken
+            counts["failed"] += sum(run == row.id for run, _ in self._broken)
             waiting = len(given.keys() - folded.keys())
             return run_overview(row, counts, versions=version, waiting=waiting, withdrawn=withdrawn)
         tasks = self._tasks.get(row.id, {})
@@ -150,9 +156,11 @@ class SessionFollower:
                 name, output = stream.split(".")
                 paths |= self._items.get((self._runs[name].id, output), {})
             ports.append(paths)
-        deepest = max((len(path) for paths in ports for path in list(paths)[:1]), default=0)
-        deep = [paths for paths in ports if len(next(iter(paths), ())) == deepest]
-        return {path: None for path in deep[0] if all(path in paths for paths in deep[1:])} if deep else {}
+        if not all(ports):
+            return {}
+        depths = [len(next(iter(paths))) for paths in ports]
+        first, *others = (paths for paths, depth in zip(ports, depths, strict=True) if depth == max(depths))
+        return {path: None for path in first if all(path in paths for paths in others)}
 
     def failures(self, connection: Connection, limit: int = 10) -> list[Failure]:
         """Return the tasks that failed or were rejected, and not done since, newest first."""
@@ -183,7 +191,7 @@ class SessionFollower:
 
     def found(self) -> list[Path]:
         """Return the exposures that the sources have found, and those they could not read, oldest first."""
-        return [path for path in self._found if len(path) > 1]
+        return [path for path in sorted(self._found, key=self._found.__getitem__) if len(path) > 1]
 
     def exposures(self, connection: Connection, paths: Sequence[Path]) -> list[ExposureOverview]:
         """Return what has been made of these exposures."""
