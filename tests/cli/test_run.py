@@ -40,6 +40,13 @@ def test_failed_tasks_end_with_3_and_rejected_ones_do_not(run: Cli, tmp_path: Pa
     assert "grid/a" not in result.stderr
 
 
+def test_a_source_that_fails_ends_with_3(run: Cli, tmp_path: Path) -> None:
+    (tmp_path / "raw" / ".bad.txt").write_text("a key may not begin with a dot")
+    result = run()
+    assert result.exit_code == 3
+    assert "The source files has failed" in result.stderr
+
+
 def test_the_same_command_continues_a_session(run: Cli, cli: Cli, sample: Path, tmp_path: Path) -> None:
     assert run().exit_code == 0
     (tmp_path / "raw" / "d.txt").write_text("d")

@@ -91,9 +91,16 @@ def test_close_and_reopen_a_source(cli: Cli, idle: Path, go_on: Callable[[], Non
     assert run_of(cli, idle, "files")["done"] == 4
 
 
+def test_stop_asks_nothing_of_a_sleeping_session(cli: Cli, idle: Path, go_on: Callable[[], None]) -> None:
+    assert cli("stop", "raw", "--site", idle).output == "No engine runs the session raw.\n"
+    go_on()
+    assert run_of(cli, idle, "read")["done"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["stop", "nobody"], "no session nobody"),
         (["retry", "nobody", "read"], "no session nobody; there are raw"),
         (["retry", "raw", "read", "z"], "z is not there"),
         (["retry", "raw", "reed", "a"], "no run reed; it has files, read"),

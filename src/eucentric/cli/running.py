@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -68,7 +69,7 @@ async def _run(
         show(look)
         on_look(look, engine)
 
-    loop = asyncio.get_running_loop()
+    loop, broken = asyncio.get_running_loop(), _BrokenSources()
 
     def stop() -> None:
         log.warning("Stopping in good order; Ctrl-C again to stop at once.")
@@ -78,16 +79,39 @@ async def _run(
     ended = asyncio.Event()
     looking = asyncio.create_task(keep_looking(engine.site, engine.database, engine.session, seen, ended))
     try:
-        with on_interrupt(stop):
+        with on_interrupt(stop), broken:
             await engine.run()
     finally:
         ended.set()
         await looking
+    # An engine that has ended holds nothing any more, but a source that failed may have left movies unseen.
+    if broken.reasons and not looks[0].overview.held:
+        overview = looks[0].overview.model_copy(update={"held": " ".join(broken.reasons)})
+        return replace(looks[0], overview=overview)
     return looks[0]
 
 
+class _BrokenSources(logging.Handler):
+    """Within the block takes down which sources have failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.reasons: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take down the message, and the error behind it."""
+        error = record.exc_info[1] if record.exc_info else None
+        self.reasons.append(f"{record.getMessage()} {error or ''}".strip())
+
+    def __enter__(self) -> None:
+        logging.getLogger("eucentric.engine.sources").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("eucentric.engine.sources").removeHandler(self)
+
+
 def exit_code(look: Look) -> int:
-    """Return 3 where tasks of the session have failed or its engine is held, else 0."""
+    """Return 3 where tasks or sources of the session have failed, else 0."""
     failed = any(run.failed for run in look.overview.runs)
     return TASKS_FAILED if failed or look.overview.held else 0
 
@@ -96,6 +120,8 @@ def say_how_it_stands(look: Look, folder: Path) -> None:
     """Tell where results lie and what has failed, on stderr."""
     console = Console(stderr=True)
     lines = [f"Results: {folder}"]
+    if look.overview.held:
+        lines.append(look.overview.held)
     failed = [each for each in look.failures if each.state == "failed"]
     lines += [f"Failed: {each.run} {each.path}: {each.reason}" for each in failed[:5]]
     if failed:

@@ -39,7 +39,7 @@ def send(folder: Path | None, session: str, command: "Command", what: str) -> No
 
     with opened(folder) as (site, database):
         ticket = tell(database, Bell(site, database), session, command, user())
-        if not _lives(database, session):
+        if not lives(database, session):
             typer.echo(f"Noted: {what} when the session {session} is continued.")
             return
         handled, refusal = asyncio.run(_answer(site, database, session, ticket))
@@ -53,7 +53,8 @@ def send(folder: Path | None, session: str, command: "Command", what: str) -> No
     typer.echo(f"Done: {what}.")
 
 
-def _lives(database: "Database", session: str) -> bool:
+def lives(database: "Database", session: str) -> bool:
+    """Say whether an engine runs the session."""
     from sqlalchemy import select
 
     from eucentric.engine.overview import engine_of
