@@ -19,6 +19,8 @@ FINE, COARSE = 6.0, 10.0
 """Å; rings that reach further than the first are good, those that end before the second are not."""
 STRONG = 40.0
 """Å; more motion than this deserves a look."""
+ROOMY = 10
+"""Rows of exposures beside which there is room between the numbers."""
 PROBLEMS = 3
 """Failures that are listed."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -33,7 +35,7 @@ def picture(look: Look, rows: int = 10) -> RenderableType:
     lower.add_column(ratio=2, min_width=30)
     lower.add_row(
         Panel(_exposures(look, rows), title="Newest exposures", title_align="left", border_style="blue"),
-        Panel(_numbers(look), title="Session", title_align="left", border_style="blue"),
+        Panel(_numbers(look, spaced=rows >= ROOMY), title="Session", title_align="left", border_style="blue"),
     )
     held = [Text(look.overview.held, style="bold red")] if look.overview.held else []
     parts: list[RenderableType] = [
@@ -44,6 +46,14 @@ def picture(look: Look, rows: int = 10) -> RenderableType:
         title = "Rejected and failed"
         parts.append(Panel(_problems(look), title=title, title_align="left", border_style="yellow"))
     return Group(*parts)
+
+
+def rows_for(look: Look, height: int) -> int:
+    """Return how many exposures can be listed where the terminal has `height` lines."""
+    frames = 2 + (1 + len(look.overview.runs)) + 4 + 1
+    held = 1 if look.overview.held else 0
+    problems = 2 + min(PROBLEMS, len(look.failures)) if look.failures else 0
+    return max(3, min(12, height - frames - held - problems))
 
 
 def _title(look: Look) -> Text:
@@ -129,7 +139,7 @@ def _problems(look: Look) -> Table:
     return table
 
 
-def _numbers(look: Look) -> RenderableType:
+def _numbers(look: Look, spaced: bool) -> RenderableType:
     parts: list[RenderableType] = []
     rate, latency = look.per_hour, look.latency
     parts.append(_number("exposures", str(look.found)))
@@ -143,7 +153,8 @@ def _numbers(look: Look) -> RenderableType:
         records = [each.items[kind].data for each in look.newest if kind in each.items]
         values = [data[field] / factor for data in records if field in data]
         median = f"{statistics.median(values):.1f} {unit}" if values else "·"
-        parts += ["", _number(label, median), Text(histogram(values, 26), "green")]
+        parts += [""] if spaced else []
+        parts += [_number(label, median), Text(histogram(values, 26), "green")]
     return Group(*parts)
 
 

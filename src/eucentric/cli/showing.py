@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.logging import RichHandler
 
 from eucentric.cli.looking import Look
-from eucentric.cli.picture import picture
+from eucentric.cli.picture import picture, rows_for
 
 
 @contextlib.contextmanager
@@ -40,8 +40,7 @@ class _Live:
 
     def show(self, look: Look) -> None:
         """Draw the session."""
-        rows = max(3, min(12, self._live.console.height - len(look.overview.runs) - 10))
-        self._live.update(picture(look, rows), refresh=True)
+        self._live.update(picture(look, rows_for(look, self._live.console.height)), refresh=True)
 
 
 class _Lines:

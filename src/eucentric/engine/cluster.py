@@ -9,10 +9,12 @@ receives. A facility's cluster (Slurm, PBS, SGE, LSF) is used by the scheduler's
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +25,13 @@ from filelock import FileLock
 from eucentric.store import Site
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Scheduler
     from distributed.security import Security
 
+log = logging.getLogger(__name__)
+
 IDLE_SECONDS = 30.0
+_PAUSE_SECONDS = 1.0
 CONFIG: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
@@ -137,22 +142,40 @@ def _read(site: Site) -> dict[str, Any] | None:
 
 async def serve(folder: Path) -> None:
     """Run the cluster of the site in `folder` until nobody has used it for a while."""
+    from distributed import Scheduler
+
     site = Site.open(folder)
     # Should an engine have died while its cluster was starting, the next cluster waits for that one's end.
     with FileLock(site.run_folder / "cluster.alive"), dask.config.set(CONFIG):
         security, record = _new_keys(site)
-        async with await _start(site, security) as cluster:
+        async with Scheduler(host="127.0.0.1", port=0, dashboard=False, security=security) as scheduler:
+            keepers = [
+                asyncio.create_task(_keep_worker(scheduler.address, options))
+                for options in _worker_options(site, security)
+            ]
             process = psutil.Process()
-            record |= {
-                "address": cluster.scheduler_address,
-                "pid": process.pid,
-                "created": process.create_time(),
-            }
+            record |= {"address": scheduler.address, "pid": process.pid, "created": process.create_time()}
             file = site.run_folder / "cluster.json"
             file.with_suffix(".new").write_text(json.dumps(record))
             file.with_suffix(".new").replace(file)
-            await _until_unused(cluster)
+            await _until_unused(scheduler)
             file.unlink(missing_ok=True)
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+
+async def _keep_worker(address: str, options: dict[str, Any]) -> None:
+    """Keep one worker: its nanny begins a new process when one ends; we begin a new nanny when it gives up."""
+    from distributed import Nanny
+
+    while True:
+        try:
+            async with Nanny(address, **options) as nanny:
+                await nanny.finished()
+        except Exception:  # a process may end at any instant of its start, which the nanny tells in many ways
+            log.exception("The worker %s could not be started; trying again.", options["name"])
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _new_keys(site: Site) -> tuple["Security", dict[str, Any]]:
@@ -171,31 +194,20 @@ def _new_keys(site: Site) -> tuple["Security", dict[str, Any]]:
     return made, record
 
 
-async def _start(site: Site, security: "Security") -> Any:
-    from distributed import Nanny, Scheduler, SpecCluster
-
-    cpus = site.workers.cpus or os.cpu_count() or 1
+def _worker_options(site: Site, security: "Security") -> Iterator[dict[str, Any]]:
     gpus = site.workers.gpus if site.workers.gpus is not None else count_gpus()
-    memory = site.workers.memory_bytes
-    workers = {}
-    for name in worker_names(cpus, gpus):
+    for name in worker_names(site.workers.cpu_count, gpus):
         device = name.removeprefix("gpu-") if name.startswith("gpu-") else ""
-        options = {
+        yield {
             "nthreads": 1,
             "name": name,
-            "memory_limit": memory,
+            "memory_limit": site.workers.memory_bytes,
             "dashboard": False,
             "host": "127.0.0.1",
             "security": security,
             "env": {"CUDA_VISIBLE_DEVICES": device, "EUCENTRIC_GPU": "1" if device else "0"},
             "local_directory": str(site.run_folder),
         }
-        workers[name] = {"cls": Nanny, "options": options}
-    scheduler = {
-        "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "security": security},
-    }
-    return SpecCluster(workers=workers, scheduler=scheduler, asynchronous=True, security=security)
 
 
 def count_gpus() -> int:
@@ -203,11 +215,11 @@ def count_gpus() -> int:
     return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
-async def _until_unused(cluster: Any) -> None:
+async def _until_unused(scheduler: "Scheduler") -> None:
     """Return when no client has been connected for IDLE_SECONDS."""
     used = time.monotonic()
     while time.monotonic() - used < IDLE_SECONDS:
-        if len(cluster.scheduler.clients) > 1:  # one is the scheduler's own
+        if len(scheduler.clients) > 1:  # one is the scheduler's own
             used = time.monotonic()
         await asyncio.sleep(IDLE_SECONDS / 10)
 

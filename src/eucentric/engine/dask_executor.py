@@ -148,11 +148,13 @@ class DaskExecutor(Executor):
     async def _wait(self, ticket: int, future: "Future[Result]") -> None:
         from distributed import CancelledError, KilledWorker
 
-        outcome: Result | WorkerGone
         try:
             outcome = await future
-        except KilledWorker:
-            outcome = WorkerGone(_GONE)
+        except KilledWorker:  # the news that comes first: the process has ended
+            if ticket in self._tickets:
+                self._gone(self._tickets[ticket][0])
+                self.staffed(self._workers())
+            return
         except (CancelledError, OSError) as error:
             if ticket in self._tickets:
                 self.lost(f"The connection to the workers was lost ({type(error).__name__}: {error}).")
@@ -167,7 +169,7 @@ class DaskExecutor(Executor):
     async def kill(self, workers: Collection[str]) -> None:
         """End the processes of these workers; the cluster begins new ones."""
         addresses = [address for address, name in self._names.items() if name in set(workers)]
-        if self._client is not None and addresses:
+        if addresses and self._client is not None and self._client.status == "running":
             await self._end(self._client, addresses)
 
     async def _end(self, client: "Client", addresses: list[str]) -> None:
@@ -208,7 +210,7 @@ class DaskExecutor(Executor):
             task.cancel()
         if client is not None:
             with contextlib.suppress(OSError):
-                await client.close()
+                await client.close(timeout=_END_SECONDS)
 
 
 def running_keys(dask_worker: Any) -> list[str]:

@@ -33,6 +33,8 @@ MOST_EVENTS = 500
 """Most events in one transaction."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 """Seconds to wait before the engine starts anew."""
+LONGEST_HOLD = 60.0
+"""Seconds after which a task is tried although the disk has no more space than when it was full."""
 SOURCE_PATIENCE = 5.0
 """Seconds that a source gets to end its scan."""
 
@@ -75,6 +77,7 @@ class Engine:
         self._endings: set[asyncio.Task[None]] = set()
         self._busy: dict[int, str] = {}
         self._free_at_hold = 0
+        self._held_at = self._next_beat = 0.0
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -163,11 +166,14 @@ class Engine:
 
     async def _next_events(self, steps: Steps) -> list[StepEvent]:
         """Wait for something to happen; a heartbeat renews the lease and looks for what a bell missed."""
+        now = self._loop.time()
+        if now >= self._next_beat:
+            self._next_beat = now + HEARTBEAT
+            return [ev.Release(), Rang()] if steps.held and self._may_release(now) else [Rang()]
         try:
-            first = await asyncio.wait_for(self._queue.get(), HEARTBEAT)
+            first = await asyncio.wait_for(self._queue.get(), self._next_beat - now)
         except TimeoutError:
-            released = steps.held is not None and self._free_space() > self._free_at_hold
-            return [ev.Release(), Rang()] if released else [Rang()]
+            return await self._next_events(steps)
         taken = [first]
         while not self._queue.empty() and len(taken) < MOST_EVENTS:
             taken.append(self._queue.get_nowait())
@@ -186,7 +192,11 @@ class Engine:
                     source.taken()
             outcome = event.outcome if isinstance(event, Ended) else None
             if isinstance(outcome, Result) and outcome.status == "no_space":
-                self._free_at_hold = self._free_space()
+                self._held_at, self._free_at_hold = self._loop.time(), self._free_space()
+
+    def _may_release(self, now: float) -> bool:
+        """Say whether to try again after a full disk: there is more space, or it was long ago."""
+        return self._free_space() > self._free_at_hold or now > self._held_at + LONGEST_HOLD
 
     def _free_space(self) -> int:
         return shutil.disk_usage(self.site.session_folder(self.session)).free

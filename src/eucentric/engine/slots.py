@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
@@ -47,12 +48,19 @@ def divide(total: int, wants: dict[int, tuple[float, int]], turn: int = 0) -> di
     return shares
 
 
-def lease_slots(
-    connection: Connection, session_id: int, workers: Sequence[str], demand: int, busy: Iterable[str]
-) -> list[str]:
-    """Take and give back workers so that the session holds its share; return those that it may use.
+class Leased(NamedTuple):
+    """Workers that a session holds: those it may use, and busy ones that it may not use again."""
 
-    Busy ones beyond the share are given back when they are free. Runs in a write transaction.
+    usable: list[str]
+    excess: list[str]
+
+
+def lease_slots(
+    connection: Connection, session_id: int, workers: Sequence[str], demand: int, busy: Collection[str]
+) -> Leased:
+    """Take and give back workers so that the session holds its share; runs in a write transaction.
+
+    Busy ones beyond the share are held until they are free: call again then.
 
     Args:
         connection: A transaction of the engine of this session.
@@ -82,10 +90,10 @@ def lease_slots(
         share = len(workers)  # nobody else needs them: what comes next starts without asking
     mine = [worker for worker in workers if held.get(worker) == session_id]
     free = [worker for worker in workers if held.get(worker) not in living]
-    kept = [worker for worker in mine if worker in set(busy)]
-    kept += [worker for worker in [*mine, *free] if worker not in kept][: max(0, share - len(kept))]
-    changed: dict[str, int | None] = {worker: session_id for worker in kept if worker not in mine}
-    changed |= {worker: None for worker in mine if worker not in kept}
+    usable = [*sorted(mine, key=lambda worker: worker not in busy), *free][:share]
+    excess = [worker for worker in mine if worker in busy and worker not in usable]
+    changed: dict[str, int | None] = {worker: session_id for worker in usable if worker not in mine}
+    changed |= {worker: None for worker in mine if worker not in (*usable, *excess)}
     for worker, owner in sorted(changed.items()):
         connection.execute(update(slots).where(slots.c.worker == worker).values(session_id=owner))
-    return kept
+    return Leased(usable, excess)

@@ -31,7 +31,7 @@ from eucentric.engine.recollect import (
 )
 from eucentric.engine.registry import Registry
 from eucentric.engine.scheduler import Scheduler
-from eucentric.engine.slots import lease_slots
+from eucentric.engine.slots import Leased, lease_slots
 from eucentric.engine.sources import CaughtUp, FoundItem, FoundTrouble, SourceEnded, SourceEvent
 from eucentric.engine.worker import BatchSpec, ItemRecord, PortRecords, Result, TaskSpec
 from eucentric.engine.workflow import WorkflowError, compile_workflow
@@ -100,7 +100,7 @@ class Steps:
         self._records: dict[int, ItemRecord] = {}
         self._actions: list[Action] = []
         self._staff: Staff | None = None
-        self._leased: list[str] = []
+        self._leased = Leased([], [])
         self._demand = 0
         with journal.database.read() as connection:
             self.runs = read_runs(connection, journal.session_id)
@@ -155,20 +155,26 @@ class Steps:
         return self._take_actions()
 
     def _lease(self, asked: bool, writer: Writer) -> None:
-        """Take or give back shared workers when asked to look, or when work has come or run out."""
+        """Take or give back shared workers: when asked to look, or when work has come or run out.
+
+        And when one that is to be given back has become free.
+        """
         if self._staff is None or not self._staff.shared or not self._staff.workers:
             return
         names = [worker.name for worker in self._staff.workers]
         demand = self.scheduler.demand(len(names))
-        if not asked and bool(demand) == bool(self._demand) and (self._leased or not demand):
-            return
         busy = {running.start.worker for running in self._running.values()}
+        steady = bool(demand) == bool(self._demand) and (self._leased.usable or not demand)
+        if not asked and steady and busy.issuperset(self._leased.excess):
+            return
         leased = lease_slots(writer.connection, self.journal.session_id, names, demand, busy)
-        if set(leased) != set(self._leased) or (demand > len(leased) and not self._demand):
+        if set(leased.usable + leased.excess) != set(self._leased.usable + self._leased.excess) or (
+            demand > len(leased.usable) and not self._demand
+        ):
             self._actions.append(RingForWorkers())
         self._demand, self._leased = demand, leased
-        workers = tuple(worker for worker in self._staff.workers if worker.name in leased)
-        part = len(leased) / len(names)
+        workers = tuple(worker for worker in self._staff.workers if worker.name in leased.usable)
+        part = len(workers) / len(names)
         event = ev.Workers(workers, round(self._staff.cpus * part), int(self._staff.memory * part))
         self._carry_out(self.scheduler.handle(event), writer)
 
