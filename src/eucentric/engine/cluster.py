@@ -63,6 +63,8 @@ async def connect(site: Site) -> "Client":
     """
     from distributed import Client
 
+    for name in ("client", "batched", "comm", "core"):  # what is lost, the engine tells in its own words
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
     with dask.config.set(CONFIG):
         if site.workers.scheduler is not None:
             address, security = site.workers.scheduler, _site_security(site)
