@@ -149,5 +149,5 @@ class Demo:
 def save_picture(look: Look, file: Path) -> None:
     """Save what a terminal of 110 columns would show of a session as an SVG file."""
     console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True)
-    console.print(picture(look, 10))
+    console.print(picture(look, 110, 32))
     console.save_svg(str(file), title="eucentric demo")

@@ -12,13 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from eucentric.cli.looking import Look, latency_of
-from eucentric.engine.overview import ExposureOverview, RunOverview
+from eucentric.engine.overview import ExposureOverview, Failure, RunOverview
 
 ANGSTROM_PER_MICROMETRE = 1e4
 FINE, COARSE = 6.0, 10.0
 """Å; rings that reach further than the first are good, those that end before the second are not."""
 STRONG = 40.0
 """Å; more motion than this deserves a look."""
+BINS = 22
+WIDE = 100
+"""Columns of a terminal that has room for everything."""
+COLUMNS = ("defocus", "astigm.", "fit to", "motion", "after")
+HIGH = 28
+"""Lines of a terminal that has room for several failures."""
 ROOMY = 10
 """Rows of exposures beside which there is room between the numbers."""
 PROBLEMS = 3
@@ -28,32 +34,25 @@ _ENGINE = {"new": "dim", "running": "bold green", "stopped": "yellow", "interrup
 _FOUND = {"failed": "red", "rejected": "yellow"}
 
 
-def picture(look: Look, rows: int = 10) -> RenderableType:
-    """Draw a session; `rows` is the number of exposures that are listed."""
-    lower = Table.grid(expand=True, padding=(0, 1))
-    lower.add_column(ratio=5)
-    lower.add_column(ratio=2, min_width=30)
-    lower.add_row(
-        Panel(_exposures(look, rows), title="Newest exposures", title_align="left", border_style="blue"),
-        Panel(_numbers(look, spaced=rows >= ROOMY), title="Session", title_align="left", border_style="blue"),
-    )
+def picture(look: Look, width: int, height: int) -> RenderableType:
+    """Draw a session so that it fits a terminal of `width` columns and `height` lines."""
+    wide, problems = width >= WIDE, look.failures[: PROBLEMS if height >= HIGH else 1]
     held = [Text(look.overview.held, style="bold red")] if look.overview.held else []
-    parts: list[RenderableType] = [
-        Panel(Group(_pipeline(look), *held), title=_title(look), title_align="left"),
-        lower,
-    ]
-    if look.failures:
-        title = "Rejected and failed"
-        parts.append(Panel(_problems(look), title=title, title_align="left", border_style="yellow"))
-    return Group(*parts)
+    upper = Panel(Group(_pipeline(look, wide), *held), title=_title(look), title_align="left")
+    taken = 3 + len(look.overview.runs) + len(held) + (2 + len(problems) if problems else 0)
+    rows = max(3, min(12, height - taken - 5))
+    lower = Table.grid(expand=True, padding=(0, 1))
+    lower.add_column(ratio=1)
+    lower.add_column(width=BINS + 4)
+    numbers = _numbers(look, spaced=rows >= ROOMY)
+    lower.add_row(_panel(_exposures(look, rows, wide), "Newest exposures"), _panel(numbers, "Session"))
+    if not problems:
+        return Group(upper, lower)
+    return Group(upper, lower, _panel(_problems(problems), "Rejected and failed", "yellow"))
 
 
-def rows_for(look: Look, height: int) -> int:
-    """Return how many exposures can be listed where the terminal has `height` lines."""
-    frames = 2 + (1 + len(look.overview.runs)) + 4 + 1
-    held = 1 if look.overview.held else 0
-    problems = 2 + min(PROBLEMS, len(look.failures)) if look.failures else 0
-    return max(3, min(12, height - frames - held - problems))
+def _panel(content: RenderableType, title: str, style: str = "blue") -> Panel:
+    return Panel(content, title=title, title_align="left", border_style=style)
 
 
 def _title(look: Look) -> Text:
@@ -66,7 +65,7 @@ def _title(look: Look) -> Text:
     )
 
 
-def _pipeline(look: Look) -> Table:
+def _pipeline(look: Look, wide: bool) -> Table:
     table = Table(box=None, expand=True, header_style="dim", padding=(0, 1))
     table.add_column("run")
     table.add_column("", ratio=1, min_width=10)
@@ -83,7 +82,7 @@ def _pipeline(look: Look) -> Table:
             (run.failed, "red"),
         )
         cells = [Text(str(number) if number else "·", style if number else "dim") for number, style in counts]
-        table.add_row(_name(run), bar, *cells)
+        table.add_row(_name(run) if wide else Text(run.name, "bold"), bar, *cells)
     return table
 
 
@@ -94,45 +93,48 @@ def _name(run: RunOverview) -> Text:
     return Text.assemble((run.name, "bold"), (f" {', '.join(notes)}" if notes else "", "dim"))
 
 
-def _exposures(look: Look, rows: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 1), show_edge=False)
+def _exposures(look: Look, rows: int, wide: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 0), show_edge=False)
     table.add_column("exposure", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name in ("defocus", "astigm.", "fit to", "motion", "after"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=8)
+    names = COLUMNS if wide else [name for name in COLUMNS if name != "astigm."]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True, min_width=9 if wide else 8)
     for exposure in reversed(look.newest[-rows:]):
-        table.add_row(exposure.path[-1], *_cells(exposure))
+        cells = _cells(exposure)
+        table.add_row(exposure.path[-1], *(cells[name] for name in names))
     for _ in range(rows - len(look.newest)):
-        table.add_row("", "", "", "", "", "")
+        table.add_row("")
     return table
 
 
-def _cells(exposure: ExposureOverview) -> list[Text]:
-    cells = [Text("·", "dim")] * 5
+def _cells(exposure: ExposureOverview) -> dict[str, Text]:
+    """Return what is known of an exposure, by the name of the column."""
+    cells = dict.fromkeys(COLUMNS, Text("·", "dim"))
     if "ctf" in exposure.items:
         ctf = exposure.items["ctf"].data
         mean = (ctf["defocus_u"] + ctf["defocus_v"]) / 2
-        cells[0] = Text(f"{mean / ANGSTROM_PER_MICROMETRE:.2f} µm")
-        cells[1] = Text(f"{ctf['defocus_u'] - ctf['defocus_v']:.0f} Å")
+        cells["defocus"] = Text(f"{mean / ANGSTROM_PER_MICROMETRE:.2f} µm")
+        cells["astigm."] = Text(f"{ctf['defocus_u'] - ctf['defocus_v']:.0f} Å")
         style = "green" if ctf["resolution"] <= FINE else "yellow" if ctf["resolution"] <= COARSE else "red"
-        cells[2] = Text(f"{ctf['resolution']:.1f} Å", style)
+        cells["fit to"] = Text(f"{ctf['resolution']:.1f} Å", style)
     if "micrograph" in exposure.items and "motion_total" in exposure.items["micrograph"].data:
         motion = exposure.items["micrograph"].data["motion_total"]
-        cells[3] = Text(f"{motion:.1f} Å", "yellow" if motion > STRONG else "")
+        cells["motion"] = Text(f"{motion:.1f} Å", "yellow" if motion > STRONG else "")
     if (latency := latency_of(exposure)) is not None:
-        cells[4] = Text(duration(latency), "cyan")
+        cells["after"] = Text(duration(latency), "cyan")
     else:
         for state, style in (("running", "cyan"), ("rejected", "yellow"), ("failed", "red")):
             if state in exposure.states.values():
-                cells[4] = Text(state, style)
+                cells["after"] = Text(state, style)
     return cells
 
 
-def _problems(look: Look) -> Table:
-    """List the newest failures, a line each."""
+def _problems(failures: Sequence[Failure]) -> Table:
+    """List failures, a line each."""
     table = Table.grid(expand=True, padding=(0, 1))
     for ratio in (None, None, 1):
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
-    for each in look.failures[:PROBLEMS]:
+    for each in failures:
         # Files are named by where they lie, which leaves no room for what is wrong with them.
         reason = re.sub(r"/\S*/(?=\S)", "", each.reason)
         table.add_row(each.path.rpartition("/")[2], Text(each.state, _FOUND[each.state]), reason)
@@ -154,7 +156,7 @@ def _numbers(look: Look, spaced: bool) -> RenderableType:
         values = [data[field] / factor for data in records if field in data]
         median = f"{statistics.median(values):.1f} {unit}" if values else "·"
         parts += [""] if spaced else []
-        parts += [_number(label, median), Text(histogram(values, 26), "green")]
+        parts += [_number(label, median), Text(histogram(values, BINS), "green")]
     return Group(*parts)
 
 

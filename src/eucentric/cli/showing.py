@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.logging import RichHandler
 
 from eucentric.cli.looking import Look
-from eucentric.cli.picture import picture, rows_for
+from eucentric.cli.picture import picture
 
 
 @contextlib.contextmanager
@@ -40,7 +40,8 @@ class _Live:
 
     def show(self, look: Look) -> None:
         """Draw the session."""
-        self._live.update(picture(look, rows_for(look, self._live.console.height)), refresh=True)
+        width, height = self._live.console.size
+        self._live.update(picture(look, width, height), refresh=True)
 
 
 class _Lines:
