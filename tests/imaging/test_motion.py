@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from imaging_truth import error_of_shifts, true_movie
 
 from eucentric.imaging import estimate_global_motion
+from imaging_truth import error_of_shifts, true_movie
 
 PIXEL_SIZE = 2.5
 
@@ -74,3 +74,12 @@ def test_frames_of_odd_and_unequal_sides() -> None:
     movie = true_movie()
     shifts = estimate_global_motion(movie.frames[:, :301, :350], PIXEL_SIZE)
     assert error_of_shifts(shifts, movie.shifts) < 0.08
+
+
+@pytest.mark.parametrize("frames", [3, 8, 30])
+def test_frames_of_noise_alone_have_no_shift(frames: int, caplog: pytest.LogCaptureFixture) -> None:
+    counts = torch.poisson(
+        torch.full((frames, 256, 256), 3.0), generator=torch.Generator().manual_seed(frames)
+    )
+    assert not estimate_global_motion(counts, 3.0).any()
+    assert "nothing that moves together" in caplog.text

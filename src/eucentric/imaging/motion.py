@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 
 _SEARCHES = 8  # rounds that look for the peak anywhere within the largest shift
 _REFINEMENTS = 8  # rounds of Newton steps after that
+_SHARPEST_BEND = 0.25  # of the largest shift, at most of the frames; noise alone bends by 1.2 on average
 _LARGEST_FEATURE = 400.0  # Å; slower variations are illumination, which does not move with the specimen
 
 
@@ -51,7 +52,8 @@ def estimate_global_motion(
     is correlated with the sum of all others, aligned by the shifts so far: first with a search for the
     peak, then with Newton steps until no shift changes by more than `tolerance`. A path smoother than
     the errors of measurement can tell is preferred (see `smooth_trajectory`). Two frames or fewer
-    are too little to smooth; a single frame has no shift.
+    are too little to smooth; a single frame has no shift. Frames of noise alone (an empty hole) have none
+    either, and a warning is logged.
 
     Args:
         frames: Gain-corrected frames [frame, y, x] in counts, or an iterable of images [y, x].
@@ -72,6 +74,9 @@ def estimate_global_motion(
     if len(shifts) < 2:
         return shifts
     shifts = _search(transforms, shifts, max_shift / pixel_size)
+    if not _is_path(shifts, max_shift / pixel_size):
+        _log.warning("the frames show nothing that moves together; their shifts are left at zero")
+        return torch.zeros_like(shifts)
     shifts, errors = _refine(transforms, shifts, tolerance)
     if smooth:
         shifts = torch.from_numpy(smooth_trajectory(shifts.numpy(), errors.numpy()))
@@ -152,6 +157,18 @@ def _search(transforms: Transforms, shifts: Tensor, max_shift: float) -> Tensor:
         if change.abs().max() < 0.25:
             break
     return shifts
+
+
+def _is_path(shifts: Tensor, max_shift: float) -> bool:
+    """Say whether shifts [frame, 2] found by a search can be a path, or are peaks of noise alone.
+
+    Those of noise lie anywhere within the largest shift, so the path bends by about as much from frame to
+    frame. A specimen, however fast it drifts, does not turn like that.
+    """
+    if len(shifts) < 3:
+        return True
+    bends = torch.diff(shifts, n=2, dim=0).norm(dim=1)
+    return float(bends.median()) < _SHARPEST_BEND * max_shift
 
 
 def _peak(transforms: Transforms, product: Tensor, max_shift: float) -> Tensor:
