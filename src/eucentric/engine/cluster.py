@@ -168,7 +168,7 @@ async def serve(folder: Path) -> None:
 
 
 async def _keep_worker(address: str, options: dict[str, Any]) -> None:
-    """Keep one worker: its nanny begins a new process when one ends; we begin a new nanny when it gives up."""
+    """Keep one worker: its nanny begins a new process when one ends, and we a new nanny if that one does."""
     from distributed import Nanny
 
     while True:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
 from eucentric.engine.lease import check_lease, check_not_frozen
 from eucentric.engine.scheduler import Inputs, Path
@@ -23,15 +23,18 @@ _HERE: dict[str, Any] = {
     "acquisition": bindparam("of_acquisition"),
     "key": bindparam("of_key"),
 }
+# Written out, since SQLite uses the indexes of what is current for these very words only.
+_CURRENT: Any = literal_column("task.current")
+_NOT_SUPERSEDED = _item.state != literal_column("'superseded'")
 _SUPERSEDE = (
     update(tables.item)
-    .where(*(_item[name] == value for name, value in _HERE.items()), _item.state != "superseded")
+    .where(*(_item[name] == value for name, value in _HERE.items()), _item.output == bindparam("of_output"))
+    .where(_NOT_SUPERSEDED)
     .values(state="superseded", change=bindparam("new_change"))
 )
-_SUPERSEDE_OUTPUT = _SUPERSEDE.where(_item.output == bindparam("of_output"))
 _RETIRE = (
     update(tables.task)
-    .where(*(_task[name] == value for name, value in _HERE.items()), _task.current)
+    .where(*(_task[name] == value for name, value in _HERE.items()), _CURRENT)
     .values(current=False)
     .returning(_task.revision, _task.generation, _task.attempt)
 )
@@ -114,7 +117,7 @@ class Writer:
         """
         run_id = self._runs[run]
         for output, path, _ in found:
-            self._supersede(run_id, path, output)
+            self._supersede(run_id, path, [output])
             if output == first_output:
                 self._retire_task(run_id, path)
         return self._insert_items(run_id, revision, found)
@@ -142,7 +145,7 @@ class Writer:
 
     def supersede(self, run: str, path: Path, output: str) -> None:
         """Write that one output of `run` is not in the stream any more."""
-        self._supersede(self._runs[run], path, output)
+        self._supersede(self._runs[run], path, [output])
 
     # ---------------------------------------------------------------- tasks
 
@@ -190,14 +193,24 @@ class Writer:
         """Write the outputs of a task in place of older ones, and return their numbers."""
         run_id = self._runs[run]
         self._end_task(task, "done", None, log)
-        self._supersede(run_id, path)
+        self._supersede(run_id, path, [output for output, _ in outputs])
         rows = [(output, path, record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, task_id=task))
 
-    def task_failed(self, task: int, run: str, path: Path, state: str, reason: str, log: str | None) -> None:
+    def task_failed(
+        self,
+        task: int,
+        run: str,
+        path: Path,
+        outputs: Iterable[str],
+        *,
+        state: str,
+        reason: str,
+        log: str | None,
+    ) -> None:
         """Write that a task failed or was rejected; older outputs are not in the stream any more."""
         self._end_task(task, state, reason, log)
-        self._supersede(self._runs[run], path)
+        self._supersede(self._runs[run], path, outputs)
 
     def task_interrupted(self, task: int, reason: str, log: str | None = None) -> None:
         """Write that a task ended without an answer."""
@@ -279,7 +292,7 @@ class Writer:
         """Write the next version of an accumulator's output, and return its number."""
         run_id = self._runs[run]
         self._end_batch(batch, "done", None, log)
-        self._supersede(run_id, (acquisition,))
+        self._supersede(run_id, (acquisition,), [output for output, _ in outputs])
         rows = [(output, (acquisition,), record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, batch_id=batch))
 
@@ -360,12 +373,10 @@ class Writer:
         ]
         return list(self.connection.execute(_INSERT_ITEMS, values).scalars())
 
-    def _supersede(self, run_id: int, path: Path, output: str | None = None) -> None:
+    def _supersede(self, run_id: int, path: Path, outputs: Iterable[str]) -> None:
         values = {**self._of(run_id, path), "new_change": self._change}
-        if output is None:
-            self.connection.execute(_SUPERSEDE, values)
-        else:
-            self.connection.execute(_SUPERSEDE_OUTPUT, {**values, "of_output": output})
+        for output in outputs:
+            self.connection.execute(_SUPERSEDE, {**values, "of_output": output})
 
     def _retire_task(self, run_id: int, path: Path) -> Any:
         return self.connection.execute(_RETIRE, self._of(run_id, path)).first()

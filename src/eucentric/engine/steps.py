@@ -386,7 +386,10 @@ class Steps:
     def _write_failure(self, running: _Running, state: str, reason: str, writer: Writer) -> None:
         start, logged = running.start, self._logged(running)
         if isinstance(start, ev.Start):
-            writer.task_failed(running.row, start.run, start.path, state, reason, logged)
+            outputs = self.graph[start.run].outputs
+            writer.task_failed(
+                running.row, start.run, start.path, outputs, state=state, reason=reason, log=logged
+            )
         else:
             writer.batch_failed(running.row, reason, logged)
 
