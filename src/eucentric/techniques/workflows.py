@@ -32,6 +32,7 @@ def find_workflow(name: str) -> Workflow:
         return builtin[name]
     if not Path(name).is_file():
         raise NoSuchWorkflow(
-            f"There is no workflow {name}: it is neither a file nor built in; built in are {', '.join(builtin)}."
+            f"There is no workflow {name}: it is neither a file nor built in; built in are"
+            f" {', '.join(builtin)}."
         )
     return read_workflow(Path(name))
