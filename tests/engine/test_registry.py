@@ -129,3 +129,16 @@ def test_stations() -> None:
         "exposure",
         "accumulator",
     ]
+
+
+def test_a_file_that_comes_later_is_found_and_what_was_loaded_stays(tmp_path: Path) -> None:
+    (tmp_path / "flip.py").write_text(FILE.format(name="flip", version="1"))
+    (tmp_path / "bad.py").write_text("1 +")
+    registry = Registry(tmp_path)
+    loaded = registry["flip"]
+    (tmp_path / "turn.py").write_text(FILE.format(name="turn", version="1"))
+    (tmp_path / "bad.py").write_text(FILE.format(name="mended", version="1"))
+    registry.look_for_new_files()
+    assert {"flip", "turn", "mended"} <= set(registry)
+    assert registry["flip"] is loaded
+    assert not registry.broken

@@ -102,6 +102,7 @@ class Alterations:
         present = workflow_of(self._steps.runs, session).runs
         if both := sorted(set(present) & set(runs)):
             return f"The session already has a run {both[0]}; give the new one another name."
+        self._steps.registry.look_for_new_files()
         try:
             graph = compile_workflow(Workflow(name="session", runs={**present, **runs}), self._steps.registry)
         except WorkflowError as error:

@@ -29,10 +29,18 @@ class Registry(Mapping[str, type[Protocol]]):
         self.broken: dict[str, str] = {}
         self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
         self._loaded: dict[str, type[Protocol]] = {}
-        if folder is not None and folder.is_dir():
-            for file in sorted(folder.glob("*.py")):
-                if not file.name.startswith("_"):
-                    self._load_file(file)
+        self._files: set[Path] = set()
+        self.look_for_new_files()
+
+    def look_for_new_files(self) -> None:
+        """Load what has been put into the folder since; what was loaded stays as it was then."""
+        if self.folder is None or not self.folder.is_dir():
+            return
+        for file in sorted(self.folder.glob("*.py")):
+            if not file.name.startswith("_") and (file not in self._files or str(file) in self.broken):
+                self._files.add(file)
+                self.broken.pop(str(file), None)
+                self._load_file(file)
 
     def add(self, protocol: type[Protocol]) -> None:
         """Make `protocol` known. Raises ContractBroken where it does not keep the contract."""
