@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eucentric.engine.cluster import ClusterError
 from eucentric.engine.executor import Executor, ExecutorLost, WorkerGone
@@ -34,6 +35,14 @@ _GONE = (
 )
 
 
+class _Given(NamedTuple):
+    """What was given to a worker: its address, the key of the task, and who waits for the result."""
+
+    address: str
+    key: str
+    waiting: asyncio.Task[None]
+
+
 class DaskExecutor(Executor):
     """The workers of a Dask cluster: one single-thread process each, named by the cluster."""
 
@@ -43,8 +52,9 @@ class DaskExecutor(Executor):
         """Use the cluster to which `connect()` gives an asynchronous client."""
         self._connect = connect
         self._client: Client | None = None
+        self._topic = f"eucentric-{secrets.token_hex(8)}"  # under which workers tell results
         self._names: dict[str, str] = {}  # by address
-        self._tickets: dict[int, tuple[str, asyncio.Task[None]]] = {}  # with the address
+        self._tickets: dict[int, _Given] = {}
         self._changed = asyncio.Event()
         self._was_there = False
         self._chores: set[asyncio.Task[None]] = set()
@@ -53,7 +63,9 @@ class DaskExecutor(Executor):
         """Connect, and end what an earlier engine of this session may have left running."""
         try:
             self._client = client = await self._connect()
+            _hurry(client)
             client.subscribe_topic("all", self._noticed)
+            client.subscribe_topic(self._topic, self._told)
             await self._look(client)
             await self._end_orphans(client, session)
         except OSError as error:
@@ -116,10 +128,10 @@ class DaskExecutor(Executor):
         """Answer for what was given to a worker process that has ended."""
         self._names.pop(address, None)
         self._changed.set()
-        for ticket, (at, waiting) in list(self._tickets.items()):
-            if at == address:
+        for ticket, given in list(self._tickets.items()):
+            if given.address == address:
                 del self._tickets[ticket]
-                waiting.cancel()
+                given.waiting.cancel()
                 self.answer(ticket, WorkerGone(_GONE))
 
     # ---------------------------------------------------------------- tasks
@@ -130,11 +142,14 @@ class DaskExecutor(Executor):
         if address is None or self._client is None:
             self.answer(ticket, WorkerGone("The worker has ended before the task was begun.", began=False))
             return
+        key = f"{spec.session}/{spec.work}"
         try:
             future = self._client.submit(
-                execute,
+                execute_and_tell,
                 spec,
-                key=f"{spec.session}/{spec.work}",
+                ticket,
+                self._topic,
+                key=key,
                 workers=[address],
                 allow_other_workers=False,
                 retries=0,
@@ -143,16 +158,25 @@ class DaskExecutor(Executor):
         except Exception as error:  # the client has several words for having lost its connection
             self.lost(f"The connection to the workers was lost ({type(error).__name__}: {error}).")
             return
-        self._tickets[ticket] = address, asyncio.create_task(self._wait(ticket, future))
+        waiting = asyncio.create_task(self._wait(ticket, future))
+        self._tickets[ticket] = _Given(address, key, waiting)
+
+    def _told(self, event: tuple[float, Any]) -> None:
+        """Take a result that a worker tells by the cluster's events, which is sooner than by Dask's way."""
+        _, (key, ticket, result) = event
+        if ticket in self._tickets and self._tickets[ticket].key == key:
+            self._tickets.pop(ticket).waiting.cancel()
+            self.answer(ticket, Result.model_validate(result))
 
     async def _wait(self, ticket: int, future: "Future[Result]") -> None:
+        """Wait for a result in Dask's way: for what a worker could not tell by itself."""
         from distributed import CancelledError, KilledWorker
 
         try:
             outcome = await future
         except KilledWorker:  # the news that comes first: the process has ended
             if ticket in self._tickets:
-                self._gone(self._tickets[ticket][0])
+                self._gone(self._tickets[ticket].address)
                 self.staffed(self._workers())
             return
         except (CancelledError, OSError) as error:
@@ -204,13 +228,27 @@ class DaskExecutor(Executor):
     async def close(self) -> None:
         """Let go of all tasks and of the cluster."""
         client, self._client = self._client, None
-        tasks = [waiting for _, waiting in self._tickets.values()]
+        tasks = [given.waiting for given in self._tickets.values()]
         self._tickets, self._names = {}, {}
         for task in [*tasks, *self._chores]:
             task.cancel()
         if client is not None:
             with contextlib.suppress(OSError):
                 await client.close(timeout=_END_SECONDS)
+
+
+def execute_and_tell(spec: TaskSpec, ticket: int, topic: str) -> Result:
+    """Run a task in a worker, and tell its result to the engine that listens to `topic`."""
+    from distributed import get_worker
+
+    result = execute(spec)
+    get_worker().log_event(topic, [f"{spec.session}/{spec.work}", ticket, result.model_dump(mode="json")])
+    return result
+
+
+def _hurry(client: "Client") -> None:
+    """Let the client send what it has at once; by default it waits up to 10 ms for more."""
+    client.scheduler_comm.interval = 0.001  # type: ignore[union-attr]
 
 
 def running_keys(dask_worker: Any) -> list[str]:

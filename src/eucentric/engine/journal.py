@@ -53,6 +53,10 @@ _END = (
 _INSERT_ITEMS = insert(tables.item).returning(_item.id, sort_by_parameter_order=True)
 
 
+MOST_PARAMETERS = 5000
+"""Most values in one statement."""
+
+
 class StartedTask(NamedTuple):
     """A task as its start was written."""
 
@@ -320,24 +324,26 @@ class Writer:
         """Remember that these paths were taken out at `run`."""
         self.restore(run, paths)
         self.connection.execute(
-            insert(tables.withdrawal),
-            [
-                {**self._key(self._runs[run], path), "reason": reason, "created": time.time()}
-                for path in paths
-            ],
+            # RETURNING lets SQLAlchemy write many rows with one statement.
+            insert(tables.withdrawal).returning(tables.withdrawal.c.run_id),
+            [{**self._key(self._runs[run], path), "reason": reason, "created": self.time} for path in paths],
         )
 
     def restore(self, run: str, paths: Sequence[Path]) -> None:
         """Forget that these paths were taken out at `run`."""
         gone = tables.withdrawal.c
-        self.connection.execute(
-            tables.withdrawal.delete().where(
-                gone.run_id == self._runs[run],
-                gone.acquisition == bindparam("of_acquisition"),
-                gone.key == bindparam("of_key"),
-            ),
-            [{"of_acquisition": path[0], "of_key": "/".join(path[1:])} for path in paths],
+        statement = tables.withdrawal.delete().where(
+            gone.run_id == self._runs[run],
+            gone.acquisition == bindparam("of_acquisition"),
+            gone.key.in_(bindparam("of_keys", expanding=True)),
         )
+        keys: dict[str, list[str]] = {}
+        for path in paths:
+            keys.setdefault(path[0], []).append("/".join(path[1:]))
+        for acquisition, of_keys in keys.items():
+            for first in range(0, len(of_keys), MOST_PARAMETERS):
+                some = of_keys[first : first + MOST_PARAMETERS]
+                self.connection.execute(statement, {"of_acquisition": acquisition, "of_keys": some})
 
     # ---------------------------------------------------------------- helpers
 
