@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,4 +151,6 @@ def save_picture(look: Look, file: Path) -> None:
     """Save what a terminal of 110 columns would show of a session as an SVG file."""
     console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True)
     console.print(picture(look, 110, 32))
-    console.save_svg(str(file), title="eucentric demo")
+    drawn = console.export_svg(title="eucentric demo")
+    # Without the fonts that the reader's browser would fetch from elsewhere.
+    file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL))
