@@ -387,7 +387,7 @@ async def test_a_task_that_has_something_to_say_has_a_log(stage: Stage) -> None:
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 async def test_many_items_need_few_records_in_memory(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eucentric.engine.steps.RECORDS_KEPT", 3)
+    monkeypatch.setattr("eucentric.engine.records.KEPT", 3)
     stage.give(names(30))
     await stage.run()
     assert stage.total() == (30, sum(range(30)) + 60)

@@ -9,50 +9,15 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from eucentric.engine.lease import check_lease, check_not_frozen
 from eucentric.engine.scheduler import Inputs, Path
+from eucentric.engine.statements import END, HERE, INSERT_ITEMS, RETIRE, START, SUPERSEDE
 from eucentric.engine.worker import ItemRecord
 from eucentric.store import Database, tables
 
-# The statements of every task, built once: SQLAlchemy takes longer to build one than SQLite to run it.
-_task, _item = tables.task.c, tables.item.c
-_HERE: dict[str, Any] = {
-    "run_id": bindparam("of_run"),
-    "acquisition": bindparam("of_acquisition"),
-    "key": bindparam("of_key"),
-}
-# Written out, since SQLite uses the indexes of what is current for these very words only.
-_CURRENT: Any = literal_column("task.current")
-_NOT_SUPERSEDED = _item.state != literal_column("'superseded'")
-_SUPERSEDE = (
-    update(tables.item)
-    .where(*(_item[name] == value for name, value in _HERE.items()), _item.output == bindparam("of_output"))
-    .where(_NOT_SUPERSEDED)
-    .values(state="superseded", change=bindparam("new_change"))
-)
-_RETIRE = (
-    update(tables.task)
-    .where(*(_task[name] == value for name, value in _HERE.items()), _CURRENT)
-    .values(current=False)
-    .returning(_task.revision, _task.generation, _task.attempt)
-)
-_START = insert(tables.task).returning(_task.id)
-_END = (
-    update(tables.task)
-    .where(_task.id == bindparam("of_task"))
-    .values(
-        state=bindparam("new_state"),
-        finished=bindparam("new_finished"),
-        error=bindparam("new_error"),
-        log=bindparam("new_log"),
-        change=bindparam("new_change"),
-    )
-)
-_INSERT_ITEMS = insert(tables.item).returning(_item.id, sort_by_parameter_order=True)
-
-
+_task = tables.task.c
 MOST_PARAMETERS = 5000
 """Most values in one statement."""
 
@@ -182,7 +147,7 @@ class Writer:
             "started": self.time,
             "change": self._change,
         }
-        number = self.connection.execute(_START, values).scalar_one()
+        number = self.connection.execute(START, values).scalar_one()
         return StartedTask(number, attempt)
 
     def task_done(
@@ -230,8 +195,8 @@ class Writer:
         )
         if paths is not None:
             places = [{"of_acquisition": path[0], "of_key": "/".join(path[1:])} for path in paths]
-            tasks = tasks.where(_task.acquisition == _HERE["acquisition"], _task.key == _HERE["key"])
-            batches = batches.where(tables.batch.c.acquisition == _HERE["acquisition"])
+            tasks = tasks.where(_task.acquisition == HERE["acquisition"], _task.key == HERE["key"])
+            batches = batches.where(tables.batch.c.acquisition == HERE["acquisition"])
         tasks = tasks.values(state="interrupted", change=self._change)
         for place in places:
             self.connection.execute(tasks, place)
@@ -377,22 +342,22 @@ class Writer:
             {**common, **self._place(run_id, path), "output": output, **record}
             for output, path, record in rows
         ]
-        return list(self.connection.execute(_INSERT_ITEMS, values).scalars())
+        return list(self.connection.execute(INSERT_ITEMS, values).scalars())
 
     def _supersede(self, run_id: int, path: Path, outputs: Iterable[str]) -> None:
         values = {**self._of(run_id, path), "new_change": self._change}
         for output in outputs:
-            self.connection.execute(_SUPERSEDE, {**values, "of_output": output})
+            self.connection.execute(SUPERSEDE, {**values, "of_output": output})
 
     def _retire_task(self, run_id: int, path: Path) -> Any:
-        return self.connection.execute(_RETIRE, self._of(run_id, path)).first()
+        return self.connection.execute(RETIRE, self._of(run_id, path)).first()
 
     def _of(self, run_id: int, path: Path) -> dict[str, Any]:
         return {"of_run": run_id, "of_acquisition": path[0], "of_key": "/".join(path[1:])}
 
     def _end_task(self, task: int, state: str, error: str | None = None, log: str | None = None) -> None:
         values = {"of_task": task, "new_state": state, "new_finished": self.time, "new_error": error}
-        self.connection.execute(_END, {**values, "new_log": log, "new_change": self._change})
+        self.connection.execute(END, {**values, "new_log": log, "new_change": self._change})
 
     def _end_batch(self, batch: int, state: str, error: str | None = None, log: str | None = None) -> None:
         self.connection.execute(
