@@ -79,8 +79,8 @@ def recompute(site: Site, database: Database, session: str, run_name: str, path:
     protocol = registry[revision.protocol]
     with tempfile.TemporaryDirectory(prefix="eucentric-recompute-") as scratch:
         # Absolute paths, so that they do not lie in the session's folder.
-        own: dict[str, Any] = {"work": f"{scratch}/work", "log": f"{scratch}/log", "cpus": protocol.resources.cpus}
-        result = execute(spec.model_copy(update=own))
+        own = {"work": f"{scratch}/work", "log": f"{scratch}/log"}
+        result = execute(spec.model_copy(update={**own, "cpus": protocol.resources.cpus}))
         same, other = _compare_files(FilePath(own["work"]), folder / spec.destination)
     return Recomputed(
         run=run_name,
