@@ -131,3 +131,18 @@ def test_a_living_engine_answers(living: Callable[..., Living], cli: Cli, idle: 
     assert cli("stop", "raw", "--site", idle).output == "Done: the engine ends.\n"
     assert engine.process.wait(timeout=30) == 0
     assert status(cli, idle)["engine"] == "stopped"
+
+
+def test_a_result_is_computed_again_and_compared(cli: Cli, idle: Path) -> None:
+    again = cli("recompute", "raw", "read", "a", "--site", idle)
+    assert again.exit_code == 0, again.output
+    assert "the same to the last bit" in again.output
+    compared = json.loads(cli("recompute", "raw", "read", "a", "--site", idle, "--json").output)
+    assert compared["same_items"]
+    assert compared["same_code"]
+
+
+def test_a_result_that_is_not_there_cannot_be_computed_again(cli: Cli, idle: Path) -> None:
+    result = cli("recompute", "raw", "read", "nothing", "--site", idle)
+    assert result.exit_code == 1
+    assert "nothing" in result.output

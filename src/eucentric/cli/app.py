@@ -18,6 +18,7 @@ from eucentric.cli import (
     extend,
     init,
     protocols,
+    recompute,
     reopen,
     restore,
     retry,
@@ -95,6 +96,7 @@ for _module, _name, _panel in (
     (reopen, "reopen", "Follow and steer sessions"),
     (withdraw, "withdraw", "Follow and steer sessions"),
     (restore, "restore", "Follow and steer sessions"),
+    (recompute, "recompute", "Look up"),
     (protocols, "protocols", "Look up"),
     (workflows, "workflows", "Look up"),
 ):

@@ -14,6 +14,7 @@ def told(error: BaseException) -> str | None:
     from eucentric.engine.lease import LeaseLost, SessionBusy
     from eucentric.engine.overview import NoSuchRun
     from eucentric.engine.ports import ContractBroken
+    from eucentric.engine.recompute import NoSuchResult
     from eucentric.engine.sessions import NoSuchSession, SessionExists
     from eucentric.engine.workflow import WorkflowError
     from eucentric.formats import FormatError
@@ -35,6 +36,7 @@ def told(error: BaseException) -> str | None:
         ContractBroken,
         FormatError,
         LeaseLost,
+        NoSuchResult,
         NoSuchRun,
         NoSuchSession,
         NoSuchWorkflow,
