@@ -93,9 +93,9 @@ class Stage:
         executor: Executor = DaskExecutor(lambda: connect(self.site)) if dask else InlineExecutor()
         return Engine(self.site, self.database, self.name, executor, until_idle=until_idle)
 
-    async def run(self, *, dask: bool = False) -> None:
+    async def run(self, *, dask: bool = False, patience: float = PATIENCE) -> None:
         """Run an engine until nothing is left to do."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             await self.engine(until_idle=True, dask=dask).run()
 
     @contextlib.asynccontextmanager

@@ -7,12 +7,12 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 import psutil
 
-from engine.stage import Stage, chain
+from engine.stage import PATIENCE, Stage, chain
 from eucentric.engine.commands import Retry
 from eucentric.store import Site
 
@@ -37,8 +37,12 @@ class Tormentor:
     """A session that gets new exposures and kills in turn.
 
     Attributes:
+        runs: Runs whose failures are tried again in the end.
+        given: How many exposures there are.
         kills: How often what was killed.
     """
+
+    runs: tuple[str, ...] = ("one", "two", "join", "sum")
 
     def __init__(
         self, stage: Stage, seed: int, workers_site: Site, what: dict[str, int] | None = None
@@ -49,19 +53,20 @@ class Tormentor:
         self.kills: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._what = what or WHAT
-        self._names = self._new_names()
+        self.given = 0
         self._engine: BaseProcess | None = None
         for run in ("one", "two", "sum"):
             stage.mood(run, "0.03")
 
-    @staticmethod
-    def _new_names() -> Iterator[str]:
-        yield from (f"e{number}" for number in range(10**9))
+    def give(self, count: int) -> None:
+        """Give the session so many new exposures."""
+        self.stage.give(f"e{number}" for number in range(self.given, self.given + count))
+        self.given += count
 
     async def torment(self, kills: int, progress: Callable[[], object] = lambda: None) -> None:
         """Let the session run, and kill so many times."""
         for _ in range(kills):
-            self.stage.give(next(self._names) for _ in range(self._random.randint(2, 5)))
+            self.give(self._random.randint(2, 5))
             done = self._count_done()
             if self._engine is None or not self._engine.is_alive():
                 self._engine = await asyncio.to_thread(self.stage.start)
@@ -92,26 +97,26 @@ class Tormentor:
             self._engine.kill()
             self._engine.join()
 
-    async def finish(self) -> None:
+    async def finish(self, patience: float = PATIENCE) -> None:
         """Let the session run to its end, undisturbed; what was killed too often is tried again."""
-        await self.stage.run(dask=True)
-        for run in ("one", "two", "join", "sum"):
+        await self.stage.run(dask=True, patience=patience)
+        for run in self.runs:
             self.stage.write_command(Retry(run=run))
-        await self.stage.run(dask=True)
+        await self.stage.run(dask=True, patience=patience)
 
     @property
     def interruptions(self) -> int:
         """How many tasks were ended by the kills."""
         return len(self.stage.rows_of("task", state="interrupted"))
 
-    async def judge(self, name: str = "quiet") -> None:
+    async def judge(self, patience: float = PATIENCE) -> None:
         """Raise AssertionError where anything is lost, twice, or other than in a session left in peace."""
-        count = int(next(self._names)[1:])
+        count = self.given
         assert self.stage.total() == (count, sum(range(count)) + 2 * count), self.stage.told()
         self.stage.check_journal()
         self.stage.check_nothing_twice()
-        quiet = Stage(self.stage.site, chain(), name, self.stage.database)
+        quiet = Stage(self.stage.site, chain(), "quiet", self.stage.database)
         quiet.give(f"e{number}" for number in range(count))
-        await quiet.run()
+        await quiet.run(patience=patience)
         quiet.bell.close()
         assert self.stage.result() == quiet.result()
