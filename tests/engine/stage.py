@@ -252,8 +252,8 @@ class Stage:
         ]
         assert len(done) == len(set(done))
         assert not [row for row in self.rows(query) if row.state == "running"]
-        paths = [row.data["path"] for row in self.rows(select(tables.item)) if "path" in row.data]
-        kept = {str(self.folder / path) for path in paths}
+        said = {text for row in self.rows(select(tables.item)) for text in map(str, row.data.values())}
+        kept = {str(self.folder / text) for text in said}
         lying = {str(file) for file in (self.folder / "runs").rglob("*") if file.is_file()}
         assert lying <= kept, f"files of nothing: {lying - kept}"
         assert not list((self.folder / "work").iterdir())
