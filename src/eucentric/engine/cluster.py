@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 _PAUSE_SECONDS = 1.0
+_CONNECT_SECONDS = 20.0
 CONFIG: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
@@ -72,7 +72,15 @@ async def connect(site: Site) -> "Client":
         else:
             record = await asyncio.to_thread(_running, site)
             address, security = record["address"], _security(record)
-        client: Client = await Client(address, asynchronous=True, security=security, timeout=20)
+        client = Client(
+            address, asynchronous=True, security=security, timeout=_CONNECT_SECONDS, set_as_default=False
+        )
+        try:
+            await client
+        except BaseException:
+            with contextlib.suppress(OSError):
+                await client.close()
+            raise
         return client
 
 
@@ -114,23 +122,23 @@ def _running(site: Site) -> dict[str, Any]:
         if record is not None:
             return record
         log = site.logs_folder / "cluster.log"
-        with log.open("ab") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "eucentric.engine.cluster", str(site.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
-        _begun.append(process)
+        process = _begin([sys.executable, "-m", "eucentric.engine.cluster", str(site.folder)], log)
         while (record := _read(site)) is None:
-            if process.poll() is not None:
+            if os.waitpid(process, os.WNOHANG) != (0, 0):
                 raise ClusterError(f"The site's workers could not be started; {log} says why.")
             time.sleep(0.05)
         return record
 
 
-_begun: list[subprocess.Popen[bytes]] = []  # kept, since a process object must outlive its process
+def _begin(command: list[str], log: Path) -> int:
+    """Begin a process that outlives this one, with its output in a file, and return its number."""
+    writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
 
 
 def _read(site: Site) -> dict[str, Any] | None:

@@ -234,7 +234,7 @@ class DaskExecutor(Executor):
             task.cancel()
         if client is not None:
             with contextlib.suppress(OSError):
-                await client.close(timeout=_END_SECONDS)
+                await client.close(timeout=_LONGEST_ANSWER)
 
 
 def execute_and_tell(spec: TaskSpec, ticket: int, topic: str) -> Result:
