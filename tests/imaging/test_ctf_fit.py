@@ -6,9 +6,9 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
-from imaging_truth import OPTICS, transferred_noise
 
 from eucentric.imaging import CTFFit, estimate_ctf
+from imaging_truth import OPTICS, transferred_noise
 
 TRUTHS = [
     # voltage, mean defocus, astigmatism, angle

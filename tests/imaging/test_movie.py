@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from imaging_truth import TrueMovie, error_of_shifts, true_movie
 
 from eucentric.imaging import align_movie, correct_and_sum, dose_weights, fit_ctf, fourier
+from imaging_truth import TrueMovie, error_of_shifts, true_movie
 
 OPTICS = {"pixel_size": 2.5, "dose_per_frame": 1.0, "voltage": 300.0}
 
