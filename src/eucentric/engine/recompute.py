@@ -41,9 +41,7 @@ class Recomputed(BaseModel):
     same_files: list[str] = Field(description="Files that are equal, byte by byte.")
     other_files: list[str] = Field(description="Files that differ, or are on one side only.")
     same_code: bool = Field(description="The protocol's file is the recorded one.")
-    other_software: list[str] = Field(
-        description="Packages of other versions: 'name old → new'."
-    )
+    other_software: list[str] = Field(description="Packages of other versions: 'name old → new'.")
 
     @property
     def identical(self) -> bool:
