@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -37,6 +36,12 @@ def staged(site: Site, database: Database) -> Iterator[Callable[[Workflow], Stag
     yield make
     for stage in stages:
         stage.bell.close()
+
+
+def append(site: Site, settings: str) -> None:
+    """Add to the settings of a site; open it again for them to count."""
+    file = site.folder / "eucentric.toml"
+    file.write_text(file.read_text() + settings)
 
 
 def end_cluster(site: Site) -> None:
@@ -76,23 +81,8 @@ def workers(workers_site: Site) -> str:
 @pytest.fixture
 def worked(site: Site, workers: str) -> Iterator[Stage]:
     """A session of the chain on the shared workers."""
-    file = site.folder / "eucentric.toml"
-    file.write_text(file.read_text() + workers)
+    append(site, workers)
     stage = Stage(Site.open(site.folder), chain())
     yield stage
     stage.bell.close()
     stage.database.close()
-
-
-def pids_of_workers(site: Site) -> list[int]:
-    """The processes of a cluster's workers."""
-    record = json.loads((site.run_folder / "cluster.json").read_text())
-    with contextlib.suppress(psutil.NoSuchProcess):
-        children = psutil.Process(record["pid"]).children(recursive=True)
-        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
-    return []
-
-
-def engine_log(site: Site) -> str:
-    file = Path(site.folder) / "logs" / "engine.log"
-    return file.read_text() if file.exists() else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from engine.conftest import end_cluster
+from engine.conftest import append, end_cluster
 from engine.stage import Stage, chain
 from eucentric.engine.commands import Retry, Stop
 from eucentric.engine.lease import LeaseLost, SessionBusy
@@ -21,7 +21,6 @@ from eucentric.engine.workflow import RunSpec, Workflow
 from eucentric.store import Database, Site, tables
 from postgres_server import PostgresServer
 
-sqlite_only = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 postgresql_only = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 
 
@@ -33,7 +32,6 @@ def names(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("mood", ["crash", "leave"])
-@sqlite_only
 async def test_a_crash_fails_its_exposure_and_nothing_else(worked: Stage, mood: str) -> None:
     worked.mood("one", mood, "e1")
     worked.give(names(4))
@@ -65,7 +63,6 @@ async def test_works_with_workers_on_both_databases(worked: Stage) -> None:
 
 
 @pytest.mark.parametrize("mood", ["600", "keep-interpreter"])
-@sqlite_only
 async def test_a_task_that_takes_too_long_is_ended_by_force(worked: Stage, mood: str) -> None:
     quick = {"quick": RunSpec(protocol="sample-quick", inputs={"number": "inbox.value"})}
     worked = Stage(worked.site, Workflow(name="x", runs={**chain().runs, **quick}), "late", worked.database)
@@ -79,7 +76,6 @@ async def test_a_task_that_takes_too_long_is_ended_by_force(worked: Stage, mood:
     worked.bell.close()
 
 
-@sqlite_only
 async def test_a_stop_ends_what_runs(worked: Stage) -> None:
     worked.mood("one", "600", "e1")
     worked.give(names(3))
@@ -94,10 +90,8 @@ async def test_a_stop_ends_what_runs(worked: Stage) -> None:
     worked.check_nothing_twice()
 
 
-@sqlite_only
 async def test_a_task_without_memory_fails_alone(site: Site) -> None:
-    settings = '[workers]\ncpus = 1\ngpus = 0\nmemory = "700 MB"\n'
-    (site.folder / "eucentric.toml").write_text(settings)
+    append(site, '[workers]\ncpus = 1\ngpus = 0\nmemory = "700 MB"\n')
     with Database.open(site) as database:
         stage = Stage(Site.open(site.folder), chain(), database=database)
         stage.mood("one", "take-memory", "e1")
@@ -200,7 +194,6 @@ async def test_a_lost_database_is_waited_for(stage: Stage, postgres_server: Post
     stage.check_nothing_twice()
 
 
-@sqlite_only
 async def test_a_locked_database_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.give(names(2))
     async with stage.live():
@@ -295,21 +288,21 @@ def _is_unlocked(database: Database) -> bool:
 # -------------------------------------------------------------------- workers that go
 
 
-@sqlite_only
-async def test_two_sessions_share_the_workers(worked: Stage) -> None:
-    other = Stage(worked.site, chain(), "day", worked.database)
-    for stage in (worked, other):
+async def test_more_sessions_than_workers_share_them(worked: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eucentric.engine.engine.HEARTBEAT", 0.1)
+    monkeypatch.setattr("eucentric.engine.slots.TURN", 0.2)
+    stages = [worked, *(Stage(worked.site, chain(), name, worked.database) for name in ("day", "noon"))]
+    for stage in stages:
         stage.mood("two", "0.05")
-        stage.give(names(40))
-    async with worked.live(dask=True), other.live(dask=True):
-        await worked.until(lambda: worked.values("two") and other.values("two"), "both work")
-        assert len(worked.values("two")) < 40
-        assert len(other.values("two")) < 40
-        await worked.until(lambda: worked.total()[0] == 40 and other.total()[0] == 40, "both finish")
-    other.bell.close()
+        stage.give(names(30))
+    async with worked.live(dask=True), stages[1].live(dask=True), stages[2].live(dask=True):
+        await worked.until(lambda: all(stage.values("two") for stage in stages), "all work")
+        assert all(len(stage.values("two")) < 30 for stage in stages)
+        await worked.until(lambda: all(stage.total()[0] == 30 for stage in stages), "all finish")
+    for stage in stages[1:]:
+        stage.bell.close()
 
 
-@sqlite_only
 async def test_orphans_of_a_killed_engine_are_ended(worked: Stage) -> None:
     """Dask lets a task go on although nobody wants its result; it must not keep the worker."""
     worked.mood("one", "600")
@@ -324,9 +317,8 @@ async def test_orphans_of_a_killed_engine_are_ended(worked: Stage) -> None:
     worked.check_nothing_twice()
 
 
-@sqlite_only
 async def test_a_lost_cluster_is_replaced(site: Site) -> None:
-    (site.folder / "eucentric.toml").write_text("[workers]\ncpus = 1\ngpus = 0\n")
+    append(site, "[workers]\ncpus = 1\ngpus = 0\n")
     with Database.open(site) as database:
         stage = Stage(Site.open(site.folder), chain(), database=database)
         stage.give(names(2))
@@ -353,7 +345,6 @@ async def test_the_bell_is_heard(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
         await stage.until(stage.refusals, "the refusal")
 
 
-@sqlite_only
 async def test_a_bell_that_was_not_rung_is_made_up_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eucentric.engine.engine.HEARTBEAT", 0.1)
     async with stage.live():

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engine.conftest import end_cluster
+from engine.conftest import append, end_cluster
 from engine.stage import Stage, chain
 from engine.tormentor import Tormentor
 from eucentric.store import Database, Site
@@ -13,22 +13,21 @@ from eucentric.store import Database, Site
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_kills_of_engines_and_workers(worked: Stage, workers_site: Site, seed: int) -> None:
     tormentor = Tormentor(worked, seed, workers_site, {"engine": 3, "worker": 1, "both": 1})
-    await tormentor.torment(7)
+    await tormentor.torment(6)
     await tormentor.finish()
     await tormentor.judge()
-    assert tormentor.kills.total() == 7
+    assert tormentor.kills.total() == 6
     assert tormentor.interruptions > 0, "the kills have hit nothing"
 
 
-@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 async def test_kills_of_the_cluster_too(site: Site) -> None:
-    (site.folder / "eucentric.toml").write_text("[workers]\ncpus = 2\ngpus = 0\n")
+    append(site, "[workers]\ncpus = 2\ngpus = 0\n")
     site = Site.open(site.folder)
     with Database.open(site) as database:
         stage = Stage(site, chain(), database=database)
         tormentor = Tormentor(stage, 3, site, {"engine": 1, "worker": 1, "both": 1, "cluster": 2})
         try:
-            await tormentor.torment(5)
+            await tormentor.torment(4)
             await tormentor.finish()
         finally:
             await asyncio.to_thread(end_cluster, site)

@@ -385,7 +385,6 @@ async def test_a_task_that_has_something_to_say_has_a_log(stage: Stage) -> None:
     assert "told to say something" in (stage.folder / logs["e1"]).read_text()
 
 
-@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 async def test_many_items_need_few_records_in_memory(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eucentric.engine.records.KEPT", 3)
     stage.give(names(30))

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 _PAUSE_SECONDS = 1.0
-_CONNECT_SECONDS = 20.0
+_CONNECT_SECONDS = 5.0  # also how long a client tries to find a scheduler again that is gone
 CONFIG: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,

@@ -200,19 +200,17 @@ class DaskExecutor(Executor):
         """End processes from within; from outside where a task keeps the interpreter to itself."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
-                await client.run(os._exit, 1, workers=addresses, wait=False, on_error="ignore")
-        if not await self._are_gone(addresses):
-            left = [address for address in addresses if address in self._names]
+                await client.run(os._exit, 1, workers=addresses, on_error="ignore")
+                await self._are_gone(addresses)
+        if left := [address for address in addresses if address in self._names]:
             await client.restart_workers(left, timeout=30, raise_for_error=False)
-            await self._are_gone(addresses)
-
-    async def _are_gone(self, addresses: list[str]) -> bool:
-        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
-                while any(address in self._names for address in addresses):
-                    self._changed.clear()
-                    await self._changed.wait()
-        return not any(address in self._names for address in addresses)
+                await self._are_gone(left)
+
+    async def _are_gone(self, addresses: list[str]) -> None:
+        while any(address in self._names for address in addresses):
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _end_orphans(self, client: "Client", session: Path) -> None:
         """End tasks of this session that go on although their engine has died: Dask cannot interrupt them."""

@@ -1,5 +1,6 @@
 """What a result was made with: the digest of a task's inputs, and the software around it."""
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -8,6 +9,7 @@ from importlib.metadata import distributions
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from eucentric.store.tables import environment
 
@@ -32,13 +34,10 @@ def software() -> dict[str, Any]:
 def environment_id(connection: Connection) -> int:
     """Return the number of the row that describes this environment, written when it is new."""
     digest = digest_of(software())
-    found = connection.execute(
-        select(environment.c.id).where(environment.c.digest == digest)
-    ).scalar_one_or_none()
-    if found is not None:
-        return int(found)
-    return int(
-        connection.execute(
-            insert(environment).values(digest=digest, data=software()).returning(environment.c.id)
-        ).scalar_one()
-    )
+    query = select(environment.c.id).where(environment.c.digest == digest)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        with contextlib.suppress(IntegrityError), connection.begin_nested():  # another engine was first
+            connection.execute(insert(environment).values(digest=digest, data=software()))
+        found = connection.execute(query).scalar_one()
+    return int(found)
