@@ -72,7 +72,9 @@ class Night:
     def failed(self, run: str, key: str, state: str = "failed") -> None:
         with self.journal.write() as writer:
             task = start(writer, run, key, 1)
-            writer.task_failed(task, run, ("grid", key), state, f"{key} is bad", "logs/x.log")
+            writer.task_failed(
+                task, run, ("grid", key), (), state=state, reason=f"{key} is bad", log="logs/x.log"
+            )
 
     def folded(self, version: int, added: str, removed: str = "", *, fail: bool = False) -> None:
         """A batch of exposures, a letter each, was folded in and taken back."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
+GRACE_SECONDS = 3.0
 _PAUSE_SECONDS = 1.0
 _CONNECT_SECONDS = 5.0  # also how long a client tries to find a scheduler again that is gone
 CONFIG: dict[str, Any] = {
@@ -167,10 +168,14 @@ async def serve(folder: Path) -> None:
             process = psutil.Process()
             record |= {"address": scheduler.address, "pid": process.pid, "created": process.create_time()}
             file = site.run_folder / "cluster.json"
-            file.with_suffix(".new").write_text(json.dumps(record))
-            file.with_suffix(".new").replace(file)
-            await _until_unused(scheduler)
-            file.unlink(missing_ok=True)
+            used = True
+            while used:
+                file.with_suffix(".new").write_text(json.dumps(record))
+                file.with_suffix(".new").replace(file)
+                await _until_unused(scheduler, IDLE_SECONDS)
+                file.unlink(missing_ok=True)
+                # An engine that has just read the address is still welcome.
+                used = await _until_unused(scheduler, GRACE_SECONDS)
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
@@ -226,13 +231,28 @@ def count_gpus() -> int:
     return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
-async def _until_unused(scheduler: "Scheduler") -> None:
-    """Return when no client has been connected for IDLE_SECONDS."""
-    used = time.monotonic()
-    while time.monotonic() - used < IDLE_SECONDS:
+async def _until_unused(scheduler: "Scheduler", seconds: float) -> bool:
+    """Return when no client has been connected for so long; say whether one was in the meantime."""
+    from distributed.diagnostics.plugin import SchedulerPlugin
+
+    class LastUse(SchedulerPlugin):  # by the scheduler's word, since engines may come and go within a second
+        time = time.monotonic()
+        any = False
+
+        def add_client(self, *_: Any, **__: Any) -> None:
+            self.time, self.any = time.monotonic(), True
+
+        def remove_client(self, *_: Any, **__: Any) -> None:
+            self.time = time.monotonic()
+
+    use = LastUse()
+    scheduler.add_plugin(use, name="last-use", idempotent=False)
+    while (left := use.time + seconds - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, seconds / 10))
         if len(scheduler.clients) > 1:  # one is the scheduler's own
-            used = time.monotonic()
-        await asyncio.sleep(IDLE_SECONDS / 10)
+            use.add_client()
+    scheduler.remove_plugin("last-use")
+    return use.any
 
 
 if __name__ == "__main__":
