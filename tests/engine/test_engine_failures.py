@@ -266,6 +266,7 @@ async def _freeze_outside_transaction(stage: Stage, pid: int) -> None:
     """Stop a process at a moment at which it holds no lock, so that others need not wait for its timeout."""
     while True:
         os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(0.1)  # what it has asked for is answered
         if await asyncio.to_thread(_is_unlocked, stage.database):
             return
         os.kill(pid, signal.SIGCONT)
@@ -281,7 +282,10 @@ def _is_unlocked(database: Database) -> bool:
                 return False
         return True
     with database.engine.connect() as connection:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
+            " AND datname = current_database()"
+        )
         return connection.execute(text(query)).scalar_one() == 0
 
 

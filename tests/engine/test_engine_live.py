@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from engine.stage import Stage, chain
 from eucentric.engine.commands import (
@@ -17,6 +18,7 @@ from eucentric.engine.commands import (
     Withdraw,
 )
 from eucentric.engine.workflow import RunSpec, Workflow
+from eucentric.store.tables import task
 
 Staged = Callable[..., Stage]
 
@@ -110,6 +112,11 @@ async def test_a_source_with_changed_parameters_yields_anew(stage: Stage) -> Non
         stage.tell(Revise(run="inbox", params={"times": 3}))
         await stage.until(lambda: stage.total() == (5, 3 * 10 + 10), "the second pass, without the sixth")
     assert stage.values("inbox") == {f"e{number}": 3 * number for number in range(5)}
+    await stage.run()
+    assert stage.total() == (5, 3 * 10 + 10)  # also when it is read back
+    with stage.database.read() as connection:
+        gone = select(task.c.key, task.c.state).where(task.c.error.like("%any more%"), task.c.current)
+        assert [tuple(row) for row in connection.execute(gone)] == [("e5", "rejected")]
     stage.check_nothing_twice()
 
 

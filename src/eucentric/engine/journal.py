@@ -91,8 +91,8 @@ class Writer:
                 self._retire_task(run_id, path)
         return self._insert_items(run_id, revision, found)
 
-    def trouble(self, run: str, revision: int, path: Path, reason: str) -> None:
-        """Write down that a source cannot read what it found."""
+    def trouble(self, run: str, revision: int, path: Path, reason: str, state: str = "failed") -> None:
+        """Write down that a source has no item for a path: it cannot read it, or leaves it out."""
         run_id = self._runs[run]
         self._retire_task(run_id, path)
         self.connection.execute(
@@ -101,7 +101,7 @@ class Writer:
                 revision=revision,
                 generation=0,
                 attempt=1,
-                state="failed",
+                state=state,
                 current=True,
                 inputs={},
                 seed="",

@@ -247,7 +247,11 @@ class Steps:
 
     def _clear_leftover(self, run: str, writer: Writer) -> None:
         """What the source's earlier revision found and this one did not leaves the stream."""
+        revision, first = self.scheduler.runs[run].revision, self.graph[run].outputs[0]
         for output, path in self.leftover.pop(run, set()):
+            if output == first:
+                reason = "the source does not find it any more with its present parameters"
+                writer.trouble(run, revision, path, reason, state="rejected")
             writer.supersede(run, path, output)
             self.tasks.carry_out(self.scheduler.handle(ev.Arrived(run, output, path, 0)), writer)
 
