@@ -8,6 +8,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+PLUGINS := $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## List the targets
@@ -17,7 +18,7 @@ setup: $(INSTALLED_DEV) ## Make the virtual environment .venv with all that deve
 
 test: $(INSTALLED_DEV) lint types docs ## Everything that must pass: lint, types, docs and all tests
 	scripts/system-packages test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: $(INSTALLED_DEV) ## Style, formatting and the direction of imports
 	$(BIN)/ruff check .
@@ -34,7 +35,7 @@ demo: $(INSTALLED) ## See it work: a simulated microscope and a session, without
 	$(BIN)/eucentric demo
 
 bench: $(INSTALLED_DEV) ## Run all benchmarks but the soak test
-	@for script in $(filter-out %/soak.py,$(wildcard benchmarks/[a-z]*.py)); do \
+	@for script in $(filter-out %/soak.py,$(shell grep -l __main__ benchmarks/*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script || exit; done
 
 soak: $(INSTALLED_DEV) ## Run a session for long, under load
@@ -52,6 +53,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(INSTALLED_DEV): $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$(INSTALLED_DEV): $(INSTALLED) $(PLUGINS)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]' \
+	  $(foreach plugin,$(PLUGINS),--editable $(dir $(plugin)))
 	touch $@

@@ -45,7 +45,7 @@ class RealTormentor(Tormentor):
         self.pool = pool
         self.movies = pool / "arriving"
         self.movies.mkdir()
-        runs = dict(find_workflow("single-particle").runs)
+        runs = dict(find_workflow("motion-and-ctf").runs)
         params = {"folders": [str(self.movies)], "gain": str(pool / "gain.mrc"), "dose_per_frame": 4.0}
         runs["movies"] = RunSpec(protocol="import-movies", params=params)
         self.workflow = Workflow(name="real", runs=runs)

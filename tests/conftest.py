@@ -1,6 +1,8 @@
-"""What all tests share: the real data, and a site on each kind of database."""
+"""What all tests share: the real data, small disks, and a site on each kind of database."""
 
 import os
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,18 +10,13 @@ import pytest
 
 from eucentric.store import Database, Site
 from postgres_server import PostgresServer, find_programs
+from shared_files import shared_folder
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data that is kept beside the repository, not in it."""
-    folder = Path(os.environ.get("EUCENTRIC_SHARED", Path(__file__).parents[2] / "shared"))
-    if not (folder / "data").is_dir():
-        reason = f"no real data at {folder}; set EUCENTRIC_SHARED to the folder that has them"
-        if os.environ.get("CI"):
-            raise FileNotFoundError(reason)
-        pytest.skip(reason)
-    return folder
+    return shared_folder()
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +52,17 @@ def database(site: Site) -> Iterator[Database]:
     """The database of `site`, with all tables and no rows."""
     with Database.open(site) as database:
         yield database
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of a few megabytes, where the user who runs the server can find it."""
+    folder = Path(tempfile.mkdtemp(prefix="eucentric-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        folder.rmdir()
+        pytest.skip(f"a small disk cannot be mounted here ({done.stderr.strip()}); it takes root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()

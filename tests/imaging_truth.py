@@ -1,5 +1,6 @@
 """Images and movies of known motion and contrast transfer."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -82,3 +83,39 @@ def error_of_shifts(found: Tensor, true: Tensor) -> float:
     """Root mean square error (pixels) of shifts, apart from a common offset."""
     error = found - true
     return float((error - error.mean(dim=0)).square().mean().sqrt())
+
+
+def tilted_noise(
+    size: int,
+    pixel_size: float,
+    *,
+    defocus: tuple[float, float, float],
+    tilt: float,
+    axis: float,
+    signal: float,
+    seed: int,
+    b_factor: float = 30.0,
+    **optics: float,
+) -> Tensor:
+    """As `transferred_noise`, of a specimen whose defocus grows to the left of an axis through the middle.
+
+    The image is put together from ones of equal defocus, 40 Å apart, between which it is interpolated.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x, y = fourier.frequencies((size, size), pixel_size)
+    square = x**2 + y**2
+    envelope = torch.exp(-b_factor / 4 * square) * (1 + 3 / (1 + square * 50**2))
+    ice = fourier.rfft2(torch.randn(size, size, generator=generator)) * envelope
+    place = (torch.arange(size) - (size - 1) / 2) * pixel_size
+    way = math.radians(axis + 90)
+    height = math.tan(math.radians(tilt)) * (math.cos(way) * place[None, :] + math.sin(way) * place[:, None])
+    image = torch.zeros(size, size)
+    for number in range(math.floor(float(height.min()) / 40), math.ceil(float(height.max()) / 40) + 1):
+        level = 40.0 * number
+        share = (1 - (height - level).abs() / 40).clamp(min=0)
+        transfer = contrast_transfer(
+            x, y, defocus_u=defocus[0] + level, defocus_v=defocus[1] + level, defocus_angle=defocus[2],
+            **(OPTICS | optics),
+        )  # fmt: skip
+        image += share * fourier.irfft2(ice * transfer, (size, size))
+    return signal * image + torch.randn(size, size, generator=generator)

@@ -20,6 +20,12 @@ WORKFLOW = {
 }
 
 
+@pytest.fixture(autouse=True)
+def without_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sessions run without a monitor, which is tested by itself."""
+    monkeypatch.setenv("EUCENTRIC_MONITOR", "0")
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """Run a command in this process, in `tmp_path`."""

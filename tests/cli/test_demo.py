@@ -35,7 +35,9 @@ def test_the_demo_finds_what_is_true(tmp_path: Path, environment: dict[str, str]
         assert each["fault"] is None
         assert abs(each["defocus_error"]) < 1000
         assert each["shift_error"] < 5
+        assert each["local_error"] < 5
         assert each["latency"] > 0
+        assert each["state"] in ("done", "rejected")
     assert bad["fault"] == "truncated"
     assert bad["outcome"].startswith("failed at movies: ")
     assert "Newest" in picture.read_text()
@@ -61,7 +63,7 @@ def test_ctrl_c_ends_the_demo_and_its_microscope(tmp_path: Path, environment: di
     out, _ = process.communicate(timeout=90)
     assert process.returncode == 0
     assert "Against the truth" in out
-    movies = len(list((site / "microscope" / "movies").glob("*.tiff")))
+    movies = len(list((site / "microscope").rglob("*_Fractions.tiff")))
     truth = json.loads((site / "microscope" / "truth.json").read_text())
     assert movies == len(truth["exposures"])  # the microscope has ended, and in good order
 
@@ -69,4 +71,5 @@ def test_ctrl_c_ends_the_demo_and_its_microscope(tmp_path: Path, environment: di
 def test_few_exposures_are_mostly_good() -> None:
     assert faults_of(2) == {}
     assert faults_of(3) == {3: "truncated"}
-    assert sorted(faults_of(16).values()) == ["drifting", "empty", "truncated"]
+    assert sorted(faults_of(8).values()) == ["drifting", "empty", "truncated"]
+    assert len(faults_of(16)) == 6

@@ -113,7 +113,8 @@ def test_help_tells_ports_parameters_and_units(cli: Cli, here: Path) -> None:
     assert "How long it takes [s]; default: 0." in said
     assert "--lenient / --no-lenient" in said
     said = " ".join(cli("do", "align-movies", "--help").output.split())
-    assert "--dose-per-frame <float> Dose of one frame [e⁻/Å²]; default: 0." in said
+    assert "--dose-per-frame <float> Dose of one frame" in said
+    assert "[e⁻/Å²]; default: 0." in said
     assert "--gain FILE Gain: an image file or an item (.json); may be left out." in said
 
 

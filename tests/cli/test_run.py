@@ -75,7 +75,8 @@ def test_a_session_that_never_ran_is_compared_as_well(cli: Cli, sample: Path, tm
     with Database.open(site) as database:
         assert begin_session(site, database, "s", workflow, "me")
         assert not begin_session(site, database, "s", workflow, "me")
-    result = cli("run", tmp_path / "sample.json", "--input", tmp_path, "--site", sample, "--session", "s")
+    raw = tmp_path / "raw"
+    result = cli("run", tmp_path / "sample.json", "--input", raw, "--site", sample, "--session", "s")
     assert result.exit_code == 1
     assert "folders = ['/x']" in result.stderr
 
@@ -86,7 +87,7 @@ def test_a_session_that_never_ran_is_compared_as_well(cli: Cli, sample: Path, tm
         (["--set", "raed.pause=1"], "has no run raed; it has files, read"),
         (["--set", "pause=1"], "names no run"),
         (["--set", "read.pause=-1"], "parameter pause: Input should be greater than or equal to 0"),
-        (["--pixel-size", "1.0"], "No source of the workflow sample takes --pixel-size"),
+        (["--pixel-size", "1.0"], "No run of the workflow sample takes --pixel-size"),
         (["--gain", "missing.mrc"], "missing.mrc is not a file"),
         (["--session", "a/b"], "cannot name a session"),
     ],
@@ -109,7 +110,7 @@ def test_an_input_that_is_no_folder(cli: Cli, sample: Path, tmp_path: Path) -> N
 def test_a_site_is_made_where_there_is_none(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "movies").mkdir()
     new = tmp_path / "new"
-    command = ("run", "single-particle", "--input", tmp_path / "movies", "--site", new)
+    command = ("run", "motion-and-ctf", "--input", tmp_path / "movies", "--site", new)
     assert cli(*command, "--inline", "--until-idle").exit_code == 0
     assert (new / "eucentric.toml").exists()
 

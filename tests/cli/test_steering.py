@@ -70,6 +70,23 @@ def test_revise_keeps_the_other_parameters(cli: Cli, idle: Path, go_on: Callable
         assert (run["revision"], run["done"], run["failed"]) == (number, 3, 0)
 
 
+def test_revise_takes_a_default_again(cli: Cli, idle: Path, go_on: Callable[[], None]) -> None:
+    (idle.parent / "raw" / "bad.txt").write_text("fail")
+    cli("revise", "raw", "read", "--set", "lenient=true", "--site", idle)
+    go_on()
+    assert run_of(cli, idle, "read")["failed"] == 0
+    assert cli("revise", "raw", "read", "--reset", "lenient", "--site", idle).exit_code == 0
+    go_on()
+    assert run_of(cli, idle, "read")["failed"] == 1 + 1  # that of the sample and this one
+
+
+def test_revise_to_nothing_is_none_and_not_the_default(cli: Cli, idle: Path) -> None:
+    refused = cli("revise", "raw", "read", "--set", "pause=null", "--site", idle)
+    assert refused.exit_code == 0  # noted; the engine says what it thinks of it when it is there
+    cli("continue", "raw", "--site", idle, "--until-idle", "--inline")
+    assert run_of(cli, idle, "read")["revision"] == 1
+
+
 def test_extend_adds_runs_that_catch_up(
     cli: Cli, idle: Path, go_on: Callable[[], None], tmp_path: Path
 ) -> None:

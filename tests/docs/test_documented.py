@@ -1,6 +1,7 @@
 """What the documentation says is what the program does."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,14 @@ def test_every_page_has_one_title_and_speaks_of_the_project_alone(page):
 def test_what_the_readme_links_to_is_there(link):
     assert link in (ROOT / "README.md").read_text() or link == "LICENSE"
     assert (ROOT / link).is_file()
+
+
+@pytest.mark.parametrize(
+    "plug_in", sorted((ROOT / "plugins").glob("*/pyproject.toml")), ids=lambda p: p.parent.name
+)
+def test_every_protocol_of_a_plug_in_is_in_the_reference(plug_in):
+    page = (ROOT / "docs/reference/plug-ins.md").read_text()
+    points = tomllib.loads(plug_in.read_text())["project"]["entry-points"].get("eucentric.protocols", {})
+    section = page.partition(f"## {plug_in.parent.name}\n")[2].partition("\n## ")[0]
+    assert section
+    assert {name for name in points if f"| `{name}` |" not in section} == set()

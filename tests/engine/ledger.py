@@ -36,6 +36,7 @@ class Row:
 class Journal:
     """What was committed.
 
+    `firsts` holds the first of the revisions that share the present state of a run; a row's revision is that.
     `forgets` says that of every path only the newest task is remembered, be it finished or not.
     """
 
@@ -48,6 +49,7 @@ class Journal:
     troubles: dict[tuple[str, str, Path], None] = field(default_factory=dict)
     withdrawn: dict[tuple[str, Path], None] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
+    firsts: dict[str, int] = field(default_factory=dict)
     folders: set[tuple[str, int, Path, int]] = field(default_factory=set)
 
     def write(self, row: Row) -> None:
@@ -64,6 +66,7 @@ class Journal:
         shallow = [row for row in self.rows.values() if len(row.path) == 1]
         return Memory(
             revisions=dict(self.revisions),
+            firsts=dict(self.firsts),
             items=[(r.run, r.output, r.path, r.number, r.state == "withdrawn", r.revision) for r in live],
             shallow={row.number: row.revision for row in shallow},
             made_from={row.number: row.made_from for row in shallow if row.made_from},

@@ -32,7 +32,7 @@ class Oracle:
         plan = self.plans[run]
         if plan.station == "accumulator":
             row = self.journal.live.get((run, output, path))
-            if row is None or row.revision != self.journal.revisions[run]:
+            if row is None or row.revision != self.journal.firsts[run]:
                 return None  # an older revision's output stays in the stream, but feeds nothing
             return row.epoch if epoch else row.exact
         if plan.station == "source":

@@ -14,7 +14,8 @@ class Replay:
         self, *plans: Plan, workers: int = 1, gpus: int = 0, cpus: int = 99, memory: int = 99
     ) -> None:
         self.plans = wire(*plans)
-        self.journal = Journal(self.plans, revisions={plan.name: 1 for plan in self.plans})
+        revisions = {plan.name: 1 for plan in self.plans}
+        self.journal = Journal(self.plans, revisions=revisions, firsts=dict(revisions))
         self.scheduler = Scheduler(self.plans)
         self.running: dict[int, ev.Start | ev.StartBatch] = {}
         self.started: list[tuple[str, str]] = []
@@ -67,14 +68,20 @@ class Replay:
             self.journal.withdrawn.pop((run, path), None)
         self.tell(ev.Restore(run, paths))
 
-    def revise(self, run: str) -> None:
-        """A new revision, of which nothing is committed yet."""
+    def revise(self, run: str, goes_on: bool = False) -> None:
+        """A new revision, of which nothing is committed yet; it may go on from the state there is."""
         journal = self.journal
         journal.revisions[run] += 1
+        if not goes_on:
+            journal.firsts[run] = journal.revisions[run]
         journal.tasks = {place: task for place, task in journal.tasks.items() if task.run != run}
-        journal.batches = {place: batch for place, batch in journal.batches.items() if batch.run != run}
+        journal.batches = {
+            place: batch
+            for place, batch in journal.batches.items()
+            if batch.run != run or (goes_on and batch.state == "done")
+        }
         journal.troubles = {place: None for place in journal.troubles if place[0] != run}
-        self.tell(ev.Revise(run))
+        self.tell(ev.Revise(run, goes_on))
 
     def retry(self, run: str, *keys: str) -> None:
         paths = tuple(path_of(key) for key in keys) or None
@@ -90,7 +97,7 @@ class Replay:
     def extend(self, plan: Plan) -> None:
         self.plans = wire(*self.plans, plan)
         self.journal.plans = self.plans
-        self.journal.revisions[plan.name] = 1
+        self.journal.revisions[plan.name] = self.journal.firsts[plan.name] = 1
         self.tell(ev.Extend(self.plans[-1]))
 
     def crash(self) -> None:
@@ -130,7 +137,7 @@ class Replay:
     def _commit(self, ticket: int, start: ev.Start | ev.StartBatch) -> tuple[int, ...]:
         journal = self.journal
         plan = self.plan(start.run)
-        revision = journal.revisions[start.run]
+        revision = journal.firsts[start.run]
         value, made_from = self.values[ticket], ()
         epoch: Value = (start.run, revision)
         lineage = {(start.run, revision)}
@@ -139,6 +146,8 @@ class Replay:
             place = (start.run, path, start.version)
             journal.batches[place] = journal.batches[place]._replace(state="done")
             value = (*epoch, "version", len(journal.rows))
+            if start.run == "latch" and not self._gives(start.version, path, revision):
+                return ()
         else:
             path = start.path
             assert (start.run, revision, path, start.generation) not in journal.folders
@@ -157,6 +166,11 @@ class Replay:
             values = ((*value, output), (*epoch, output))
             journal.write(Row(*identity, *values, frozenset(lineage), made_from))
         return tuple(numbers)
+
+    def _gives(self, version: int, path: Path, revision: int) -> bool:
+        """An accumulator of this name has nothing to give at first, then one output, which stands."""
+        given = self.journal.live.get(("latch", "out", path))
+        return version > 1 and (given is None or given.revision != revision)
 
     def fail(self, ticket: int, rejected: bool = False) -> None:
         if not self.scheduler.accepts(ticket):
@@ -255,7 +269,7 @@ class Replay:
             assert Stream(row.run, row.output) in port.streams
             assert path[: port.level + 1] == row.path
             for run, revision in row.lineage:
-                assert revision == self.journal.revisions[run], f"{row} mixes revisions of {run}"
+                assert revision == self.journal.firsts[run], f"{row} mixes revisions of {run}"
 
     def _check_result(self, start: ev.Start, numbers: tuple[int, ...]) -> None:
         """What was made of replaced inputs, or before a revision, is not in the stream."""
@@ -263,14 +277,18 @@ class Replay:
         inputs = [self.journal.rows[number] for number in flat(start.inputs)]
         replaced = any(row.state == "superseded" for row in inputs if len(row.path) > 1 or level == 0)
         for row in (self.journal.rows[number] for number in numbers):
-            late = any(revision != self.journal.revisions[run] for run, revision in row.lineage)
+            late = any(revision != self.journal.firsts[run] for run, revision in row.lineage)
             assert row.state != "current" or not (late or replaced)
 
     def _check_batch(self, start: ev.StartBatch) -> None:
         changed = {path for path, _ in (*start.added, *start.removed)}
-        assert changed, "a batch brings something"
         place = (start.run, (start.acquisition,), start.version)
-        record = BatchMemory(*place, list(start.added), list(start.removed), "journalled")
+        revision = self.journal.revisions[start.run]
+        assert changed or start.before not in (0, revision), "a batch brings something, or a revision goes on"
+        if start.version > 1:
+            made = self.journal.batches[start.run, (start.acquisition,), start.version - 1]
+            assert (made.state, made.revision) == ("done", start.before)
+        record = BatchMemory(*place, revision, list(start.added), list(start.removed), "journalled")
         before = self.journal.batches.get(place)
         if before is not None and before.state == "journalled":
             assert before == record, "a journalled batch is repeated exactly"

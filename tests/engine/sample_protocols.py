@@ -214,10 +214,12 @@ class Join(Protocol):
         return Value(value=first.value - second.value)
 
 
-def folded(state: Total | None, added: Sequence[int], removed: Sequence[int], noise: bytes) -> Total:
+def folded(
+    state: Total | None, added: Sequence[int], removed: Sequence[int], noise: bytes, colour: str
+) -> Total:
     """Return the next state."""
     before = state or Total()
-    text = f"{before.chain} +{list(added)} -{list(removed)} {noise.hex()}"
+    text = f"{before.chain} +{list(added)} -{list(removed)} {noise.hex()} {colour}"
     return Total(
         entries=before.entries + len(added) - len(removed),
         total=before.total + sum(added) - sum(removed),
@@ -231,6 +233,11 @@ class Sum(Accumulator[Total]):
     name = "sample-sum"
     version = "1"
     most = 7
+    carries = frozenset({"colour"})
+
+    class Params(ProtocolParams):
+        colour: str = "red"
+        times: int = 1
 
     class Entry(NamedTuple):
         number: Value
@@ -239,7 +246,64 @@ class Sum(Accumulator[Total]):
         self, state: Total | None, added: Sequence[Entry], removed: Sequence[Entry], task: Task
     ) -> tuple[Total, Total]:
         obey(task)
-        plus, minus = [each.number.value for each in added], [each.number.value for each in removed]
-        after = folded(state, plus, minus, task.rng.bytes(4))
+        plus, minus = ([each.number.value * self.params.times for each in some] for some in (added, removed))
+        after = folded(state, plus, minus, task.rng.bytes(4), self.params.colour)
         (task.folder / "chain").write_text(after.chain)
+        return after, after
+
+
+class Choice(Item):
+    """The offset that was chosen, once there is one."""
+
+    offset: int | None = None
+
+
+class Latch(Accumulator[Choice]):
+    """Give the first total that is large enough, and let it stand."""
+
+    name = "sample-latch"
+    version = "1"
+
+    class Params(ProtocolParams):
+        least: int = 10
+
+    class Entry(NamedTuple):
+        total: Total
+
+    def update(
+        self, state: Choice | None, added: Sequence[Entry], removed: Sequence[Entry], task: Task
+    ) -> tuple[Choice, Offset | None]:
+        obey(task)
+        total = added[-1].total.total if added else 0
+        if (state and state.offset is not None) or total < self.params.least:
+            return state or Choice(), None
+        (task.folder / "chosen").write_text(str(total))
+        return Choice(offset=total), Offset(offset=total)
+
+
+class MayShift(Protocol):
+    """Add the offset of the acquisition to a number, if there is one."""
+
+    name = "sample-may-shift"
+    version = "1"
+
+    def process(self, number: Value, offset: Offset | None, task: Task) -> Value:
+        obey(task)
+        return Value(value=number.value + (offset.offset if offset else 0))
+
+
+class Follow(Accumulator[Total]):
+    """Follow the versions of a sum: hold the newest."""
+
+    name = "sample-follow"
+    version = "1"
+
+    class Entry(NamedTuple):
+        total: Total
+
+    def update(
+        self, state: Total | None, added: Sequence[Entry], removed: Sequence[Entry], task: Task
+    ) -> tuple[Total, Total]:
+        obey(task)
+        after = folded(state, [e.total.total for e in added], [e.total.total for e in removed], b"", "")
         return after, after

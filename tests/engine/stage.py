@@ -20,6 +20,7 @@ from eucentric.engine.cluster import connect
 from eucentric.engine.commands import Command, send_command
 from eucentric.engine.engine import Engine
 from eucentric.engine.executors import DaskExecutor, Executor, InlineExecutor
+from eucentric.engine.recollect import first_revisions
 from eucentric.engine.sessions import create_session, tell
 from eucentric.engine.workflow import RunSpec, Workflow
 from eucentric.store import Bell, Database, Site, tables
@@ -170,6 +171,12 @@ class Stage:
         )
         return [row for row in self.rows(query) if row.current or not current]
 
+    def rows_of_run(self, run: str) -> list[Row[Any]]:
+        """The revisions of a run."""
+        revision = tables.run_revision
+        query = select(revision).join(tables.run, tables.run.c.id == revision.c.run_id)
+        return self.rows(query.where(tables.run.c.session_id == self.number, tables.run.c.name == run))
+
     def states(self, run: str) -> dict[str, str]:
         return {row.key: row.state for row in self.tasks(run)}
 
@@ -217,20 +224,31 @@ class Stage:
 
     def check_journal(self, run: str = "sum") -> None:
         """Every version of a sum is what its batch makes of the version before, and none is missing."""
-        batch = tables.batch.c
+        batch, revision = tables.batch.c, tables.run_revision.c
         query = (
-            select(tables.batch)
+            select(tables.batch, revision.params, tables.run.c.revision.label("current"))
             .join(tables.run, tables.run.c.id == batch.run_id)
+            .join(
+                tables.run_revision,
+                (revision.run_id == batch.run_id) & (revision.number == batch.revision),
+            )
             .where(batch.session_id == self.number, tables.run.c.name == run, batch.state == "done")
-            .where(batch.revision == tables.run.c.revision)
             .order_by(batch.version)
         )
+        with self.database.read() as connection:
+            firsts = first_revisions(connection, self.number)
         state: sample.Total | None = None
-        for number, row in enumerate(self.rows(query), start=1):
+        rows = [
+            row
+            for row in self.rows(query)
+            if firsts[row.run_id, row.revision] == firsts[row.run_id, row.current]
+        ]
+        for number, row in enumerate(rows, start=1):
             assert row.version == number
             seed = int.from_bytes(hashlib.sha256(row.seed.encode()).digest()[:8], "big")
             noise = np.random.default_rng(seed).bytes(4)
-            state = sample.folded(state, self._numbers(row.added), self._numbers(row.removed), noise)
+            colour = row.params.get("colour", "red")
+            state = sample.folded(state, self._numbers(row.added), self._numbers(row.removed), noise, colour)
             folder = self.folder / f"state/{run}/r{row.revision}/{row.acquisition}/v{number}"
             assert (folder / "chain").read_text() == state.chain, f"version {number} is not what it should be"
         assert state is not None
@@ -252,8 +270,9 @@ class Stage:
         ]
         assert len(done) == len(set(done))
         assert not [row for row in self.rows(query) if row.state == "running"]
-        said = {text for row in self.rows(select(tables.item)) for text in map(str, row.data.values())}
-        kept = {str(self.folder / text) for text in said}
+        values = [value for row in self.rows(select(tables.item)) for value in row.data.values()]
+        said = [text for value in values for text in (value if isinstance(value, list) else [value])]
+        kept = {str(self.folder / str(text)) for text in said}
         lying = {str(file) for file in (self.folder / "runs").rglob("*") if file.is_file()}
         assert lying <= kept, f"files of nothing: {lying - kept}"
         assert not list((self.folder / "work").iterdir())

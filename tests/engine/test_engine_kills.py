@@ -20,6 +20,15 @@ async def test_kills_of_engines_and_workers(worked: Stage, workers_site: Site, s
     assert tormentor.interruptions > 0, "the kills have hit nothing"
 
 
+async def test_kills_of_a_sum_that_goes_on_with_other_parameters(worked: Stage, workers_site: Site) -> None:
+    tormentor = Tormentor(worked, 5, workers_site, {"engine": 3, "both": 1}, ("blue", "green", "white"))
+    await tormentor.torment(6)
+    await tormentor.finish()
+    await tormentor.judge()
+    revisions = {row.number: row for row in worked.rows_of_run("sum")}
+    assert [revisions[number].continues for number in (1, 2, 3, 4)] == [None, 1, 2, 3]
+
+
 async def test_kills_of_the_cluster_too(site: Site) -> None:
     append(site, "[workers]\ncpus = 2\ngpus = 0\n")
     site = Site.open(site.folder)

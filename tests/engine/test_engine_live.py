@@ -17,10 +17,14 @@ from eucentric.engine.commands import (
     Stop,
     Withdraw,
 )
+from eucentric.engine.recompute import recompute
 from eucentric.engine.workflow import RunSpec, Workflow
 from eucentric.store.tables import task
 
 Staged = Callable[..., Stage]
+
+
+FOLLOW = RunSpec(protocol="sample-follow", inputs={"total": "sum.total"})
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -44,6 +48,18 @@ async def test_items_are_worked_on_as_they_come(stage: Stage) -> None:
         for name in names(5):
             stage.give([name])
             await stage.until(lambda name=name: name in stage.values("join"), name)
+    stage.check_nothing_twice()
+
+
+async def test_an_accumulator_follows_the_versions_of_another(staged: Staged) -> None:
+    stage = staged(chain(follow=FOLLOW))
+    async with stage.live():
+        for name in names(4, first=1):
+            stage.give([name])
+            await stage.until(lambda name=name: name in stage.values("join"), name)
+        await stage.until(lambda: stage.total("follow") == (1, stage.total()[1]) == (1, 18), "the newest")
+    await stage.run()
+    assert stage.total("follow") == (1, 18)
     stage.check_nothing_twice()
 
 
@@ -102,6 +118,45 @@ async def test_changed_parameters_redo_only_what_depends_on_them(stage: Stage) -
     assert {row.revision for row in stage.tasks("two")} == {2}
     stage.check_journal()
     stage.check_nothing_twice()
+
+
+async def test_a_sum_goes_on_where_only_parameters_change_that_it_carries(stage: Stage) -> None:
+    stage.give(names(6))
+    async with stage.live():
+        await stage.until(lambda: stage.total()[0] == 6, "the first pass")
+        versions = len(stage.rows_of("batch"))
+        stage.tell(Revise(run="sum", params={"colour": "blue"}))
+        await stage.until(lambda: len(stage.rows_of("batch", state="done")) == versions + 1, "a version more")
+        stage.give(["e6"])
+        await stage.until(lambda: stage.total()[0] == 7, "another exposure")
+    newest = stage.rows_of("batch")[-2:]
+    assert [(row.revision, row.version) for row in newest] == [(2, versions + 1), (2, versions + 2)]
+    assert (newest[0].added, newest[0].removed) == ([], [])
+    stage.check_journal()
+    await stage.run()  # read back
+    assert len(stage.rows_of("batch")) == versions + 2
+    assert recompute(stage.site, stage.database, "night", "sum", ("a",)).identical
+
+
+async def test_a_version_of_a_revision_that_went_on_is_made_again_from_the_one_before(stage: Stage) -> None:
+    stage.give(names(6))
+    await stage.run()
+    stage.write_command(Revise(run="sum", params={"colour": "blue"}))
+    await stage.run()
+    assert recompute(stage.site, stage.database, "night", "sum", ("a",)).identical
+
+
+async def test_a_sum_begins_anew_where_other_parameters_change(stage: Stage) -> None:
+    stage.give(names(6))
+    await stage.run()
+    for params in ({"colour": "blue"}, {"colour": "blue"}, {"colour": "blue", "times": 2}):
+        stage.write_command(Revise(run="sum", params=params))
+        await stage.run()
+    assert [row.continues for row in stage.rows_of_run("sum")] == [None, 1, None, None]
+    assert stage.total() == (6, 2 * (15 + 2 * 6))
+    stage.give(["e6"])
+    await stage.run()
+    assert stage.total()[0] == 7
 
 
 async def test_a_source_with_changed_parameters_yields_anew(stage: Stage) -> None:

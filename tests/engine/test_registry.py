@@ -9,7 +9,9 @@ from engine.little import Number, Numbers, Shift, Total
 from eucentric.engine import registry as module
 from eucentric.engine.ports import ContractBroken
 from eucentric.engine.protocol import Protocol, Task
-from eucentric.engine.registry import Registry, code_digest, station_of
+from eucentric.engine.registry import Registry, UnknownItem, code_digest, station_of
+from eucentric.engine.worker import ItemRecord, item_of, record_of
+from eucentric.metadata import Item
 
 FILE = '''
 """A site's own protocol."""
@@ -142,3 +144,28 @@ def test_a_file_that_comes_later_is_found_and_what_was_loaded_stays(tmp_path: Pa
     assert {"flip", "turn", "mended"} <= set(registry)
     assert registry["flip"] is loaded
     assert not registry.broken
+
+
+PLUGGED = """
+from eucentric.metadata import Item
+
+class PluggedMap(Item):
+    number: int
+"""
+
+
+def test_items_of_a_plug_in_are_read_back_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record: ItemRecord = {"kind": "plugged_map", "data": {"number": 3}}
+    with pytest.raises(UnknownItem, match=r"kind plugged_map cannot be read, .* install the plug-in"):
+        item_of(record)
+    (tmp_path / "plugged_items.py").write_text(PLUGGED)
+    points = tmp_path / "plugged-1.0.dist-info/entry_points.txt"
+    points.parent.mkdir()
+    points.write_text("[eucentric.items]\nplugged_map = plugged_items:PluggedMap\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    read = item_of(record)
+    assert type(read).__name__ == "PluggedMap"
+    assert record_of(read) == record
+    monkeypatch.delitem(Item.kinds, "plugged_map")

@@ -205,3 +205,139 @@ def test_what_belongs_to_the_acquisition_follows_every_version() -> None:
     replay.arrive("2")
     replay.finish_all()
     assert [run for run, _ in replay.take_started()] == ["sum", "report", "sum", "report"]
+
+
+def test_an_accumulator_may_live_on_what_belongs_to_the_acquisition() -> None:
+    replay = Replay(source(), fold("classes", movie="movies"), fold("map", classes="classes"))
+    replay.arrive("1")
+    replay.finish("classes")
+    start = replay.running[replay.ticket("map")]
+    assert isinstance(start, StartBatch)
+    assert ([path for path, _ in start.added], start.removed, start.version) == ([("a",)], (), 1)
+    replay.finish_all()
+    assert replay.visible("map") == {""}
+
+
+def test_of_many_versions_such_an_accumulator_takes_the_newest() -> None:
+    replay = Replay(source(), fold("classes", movie="movies"), fold("map", classes="classes"), workers=2)
+    replay.arrive("1")
+    replay.finish("classes")
+    for key in "234":  # the map of the first version takes its time
+        replay.arrive(key)
+        replay.finish("classes")
+    replay.finish("map")
+    start = replay.running[replay.ticket("map")]
+    assert isinstance(start, StartBatch)
+    newest = replay.scheduler.runs["classes"].answers["out"]["a",]
+    assert start.added == ((("a",), {"classes": newest}),)
+    assert start.removed[0][1] != start.added[0][1]
+    replay.crash()
+    replay.finish_all()
+    assert replay.included("map") == {""}
+    assert replay.journal.included("map", "a")["a",] == {"classes": newest}
+    assert replay.scheduler.idle
+
+
+def test_its_entry_leaves_with_what_it_came_from() -> None:
+    replay = Replay(source("camera", gain=0), fold("map", gain="camera.gain"))
+    replay.arrive("", stream="camera.gain")
+    replay.finish_all()
+    replay.withdraw("camera", "")
+    replay.finish_all()
+    assert not replay.included("map")
+    replay.restore("camera", "")
+    replay.finish_all()
+    assert replay.included("map") == {""}
+
+
+def test_a_revision_that_goes_on_makes_its_first_version_from_the_last() -> None:
+    replay = total()
+    replay.arrive("1", "2")
+    replay.finish_all()
+    replay.revise("sum", goes_on=True)
+    assert not batch(replay).added
+    assert not batch(replay).removed
+    assert (batch(replay).version, batch(replay).before) == (3, 1)
+    replay.finish("sum")
+    assert replay.scheduler.idle
+    replay.arrive("3")
+    assert (batch(replay).version, batch(replay).before, keys(batch(replay).added)) == (4, 2, ["3"])
+    replay.finish_all()
+    assert replay.included("sum") == {"1", "2", "3"}
+
+
+def test_a_revision_that_goes_on_drops_the_batch_that_runs() -> None:
+    replay = total()
+    replay.arrive("1", "2")
+    replay.finish("sum")
+    late = replay.ticket("sum")
+    replay.revise("sum", goes_on=True)
+    assert not replay.scheduler.accepts(late)
+    assert (batch(replay).version, batch(replay).before, keys(batch(replay).added)) == (2, 1, ["2"])
+    replay.done(late)
+    replay.finish_all()
+    assert replay.included("sum") == {"1", "2"}
+
+
+def test_a_revision_that_goes_on_does_so_after_a_crash() -> None:
+    replay = total(workers=0)
+    replay.arrive("1", "2")
+    replay.set_workers(1)
+    replay.finish_all()
+    replay.set_workers(0)
+    replay.revise("sum", goes_on=True)
+    replay.revise("sum", goes_on=True)
+    replay.crash()
+    replay.set_workers(1)
+    before = batch(replay)
+    assert (before.version, before.before, before.added) == (2, 1, ())
+    replay.crash()
+    assert batch(replay).version == 2
+    replay.finish_all()
+    assert replay.included("sum") == {"1", "2"}
+    replay.crash()
+    assert replay.scheduler.idle
+
+
+def test_a_revision_that_goes_on_tries_what_failed_again() -> None:
+    replay = total()
+    replay.arrive("1")
+    replay.finish_all()
+    replay.arrive("2")
+    replay.fail(replay.ticket("sum"))
+    replay.revise("sum", goes_on=True)
+    assert (batch(replay).version, keys(batch(replay).added)) == (2, ["2"])
+
+
+def test_a_revision_that_goes_on_is_a_newer_version_to_others() -> None:
+    """What belongs to the acquisition follows it, and keeps its last version meanwhile; exposures stay."""
+    replay = Replay(
+        source(),
+        step("blobs", movie="movies"),
+        fold("classes", picks="blobs"),
+        step("choose", classes="classes"),
+        step("pick", movie="movies", templates="choose"),
+    )
+    replay.arrive("1")
+    replay.finish_all()
+    replay.take_started()
+    replay.revise("classes", goes_on=True)
+    assert replay.visible("choose") == {""}
+    replay.finish_all()
+    assert replay.take_started() == [("classes", ""), ("choose", "")]
+    replay.revise("classes")
+    replay.finish_all()
+    assert ("pick", "1") in replay.take_started()
+
+
+def test_a_revision_that_begins_anew_after_one_that_went_on() -> None:
+    replay = total()
+    replay.arrive("1", "2")
+    replay.finish_all()
+    replay.revise("sum", goes_on=True)
+    replay.finish_all()
+    replay.revise("sum")
+    assert (batch(replay).version, batch(replay).before, keys(batch(replay).added)) == (1, 0, ["1", "2"])
+    replay.crash()
+    replay.finish_all()
+    assert replay.included("sum") == {"1", "2"}

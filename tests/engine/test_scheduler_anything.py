@@ -70,6 +70,23 @@ SHAPES: dict[str, tuple[Plan, ...]] = {
         step("pick", micrograph="align", templates="choose"),
         fold("again", most=2, picks="pick", earlier="classes?"),
     ),
+    "map": (
+        source(),
+        source("camera", gain=0),
+        fold("classes", most=2, movie="movies"),
+        step("choose", classes="classes"),
+        fold("map", classes="choose", gain="camera.gain?"),
+        step("report", map="map"),
+    ),
+    "latch": (
+        source(),
+        step("align", movie="movies"),
+        fold("classes", most=2, micrograph="align"),
+        fold("latch", classes="classes"),
+        step("pick", micrograph="align", templates="latch?"),
+        step("again", micrograph="align", templates="latch"),
+        fold("total", most=2, picks="pick", others="again?"),
+    ),
     "series": (
         source("movies", out=2, grid=1, gain=0),
         step("align", movie="movies", gain="movies.gain?", grid="movies.grid"),
@@ -89,8 +106,8 @@ def graphs(draw: st.DrawFn) -> tuple[Plan, ...]:
         name = f"run-{number}"
         mark = draw(st.sampled_from(["", "", "?"]))
         wires: dict[str, object] = {"one": draw(st.sampled_from(deep))}
-        kind = draw(st.sampled_from(["step", "step", "step", "fold", "shallow"]))
-        if kind == "shallow":
+        kind = draw(st.sampled_from(["step", "step", "step", "fold", "shallow", "shallow-fold"]))
+        if kind.startswith("shallow"):
             wires = {"one": draw(st.sampled_from(shallow))}
         else:
             if draw(st.booleans()):
@@ -100,7 +117,7 @@ def graphs(draw: st.DrawFn) -> tuple[Plan, ...]:
             if draw(st.integers(0, 2)) == 0:
                 wires["all"] = draw(st.sampled_from(shallow)) + mark
         need = draw(st.sampled_from([Need(memory=1), GPU, WIDE]))
-        if kind == "fold":
+        if kind.endswith("fold"):
             plans.append(fold(name, most=draw(st.integers(1, 3)), need=need, **wires))
         else:
             plans.append(step(name, need=need, **wires))
@@ -211,7 +228,8 @@ class Days(RuleBasedStateMachine):
             for run, output, path in (*self.replay.journal.live, *self.replay.journal.troubles):
                 if run == plan.name:
                     self.lost[f"{run}.{output}", path[0], "/".join(path[1:])] = None
-        self.replay.revise(plan.name)
+        goes_on = plan.station == "accumulator" and data.draw(st.booleans())
+        self.replay.revise(plan.name, goes_on)
 
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
@@ -251,6 +269,7 @@ class Days(RuleBasedStateMachine):
         for name, run in self.replay.scheduler.runs.items():
             assert again.runs[name].answers == run.answers
             assert again.runs[name].revision == run.revision
+            assert again.runs[name].first == run.first
 
     def teardown(self) -> None:
         """Let everything come to its end, and compare with a recomputation."""

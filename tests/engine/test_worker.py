@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from engine import sample_protocols as sample
 from eucentric.engine.registry import code_digest
@@ -132,5 +133,8 @@ def test_libraries_use_as_many_threads_as_the_task_has_cpus() -> None:
         with threads(2):
             assert torch.get_num_threads() == 2
             assert scipy.fft.get_workers() == min(2, os.cpu_count() or 1)
+            blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+            assert blas
+            assert set(blas) == {1}
     finally:
         torch.set_num_threads(before)

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 import psutil
 
 from engine.stage import PATIENCE, Stage, chain
-from eucentric.engine.commands import Retry
+from eucentric.engine.commands import Retry, Revise
 from eucentric.store import Site
 
 WHAT = {"engine": 10, "worker": 4, "both": 5, "cluster": 1}
@@ -45,14 +45,23 @@ class Tormentor:
     runs: tuple[str, ...] = ("one", "two", "join", "sum")
 
     def __init__(
-        self, stage: Stage, seed: int, workers_site: Site, what: dict[str, int] | None = None
+        self,
+        stage: Stage,
+        seed: int,
+        workers_site: Site,
+        what: dict[str, int] | None = None,
+        colours: tuple[str, ...] = (),
     ) -> None:
-        """`workers_site` is the site whose cluster computes; `what` weighs what is killed."""
+        """`workers_site` is the site whose cluster computes; `what` weighs what is killed.
+
+        `colours` are what the sum goes on with, one after the other, one before every other kill.
+        """
         self.stage = stage
         self.workers_site = workers_site
         self.kills: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._what = what or WHAT
+        self._colours = colours
         self.given = 0
         self._engine: BaseProcess | None = None
         for run in ("one", "two", "sum"):
@@ -65,8 +74,10 @@ class Tormentor:
 
     async def torment(self, kills: int, progress: Callable[[], object] = lambda: None) -> None:
         """Let the session run, and kill so many times."""
-        for _ in range(kills):
+        for number in range(kills):
             self.give(self._random.randint(2, 5))
+            if number % 2 and number // 2 < len(self._colours):
+                self.stage.tell(Revise(run="sum", params={"colour": self._colours[number // 2]}))
             done = self._count_done()
             if self._engine is None or not self._engine.is_alive():
                 self._engine = await asyncio.to_thread(self.stage.start)
@@ -117,6 +128,8 @@ class Tormentor:
         self.stage.check_nothing_twice()
         quiet = Stage(self.stage.site, chain(), "quiet", self.stage.database)
         quiet.give(f"e{number}" for number in range(count))
+        for colour in self._colours:
+            quiet.write_command(Revise(run="sum", params={"colour": colour}))
         await quiet.run(patience=patience)
         quiet.bell.close()
         assert self.stage.result() == quiet.result()

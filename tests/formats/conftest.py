@@ -1,7 +1,5 @@
 """RELION, run as its users run it, and a picture whose top and bottom differ."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from outside_programs import require_relion
+
 Relion = Callable[..., None]
 
 
 @pytest.fixture
 def relion(tmp_path: Path) -> Relion:
     """Run a program of RELION in the test's folder: relion("relion_image_handler", "--i", ...)."""
-    if shutil.which("relion_image_handler") is None:
-        reason = "RELION is not installed (Debian package relion)"
-        if os.environ.get("CI"):
-            raise FileNotFoundError(reason)
-        pytest.skip(reason)
+    require_relion()
 
     def run(*command: str) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -11,12 +11,27 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eucentric.formats import FormatError, open_frames, read_info, read_star, write_mrc, write_tiff
+from eucentric.formats import FormatError, open_frames, read_info, read_star, write_eer, write_mrc, write_tiff
 
 HARM = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=6)
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MEMORY = 2**24
 """Far more than these files need, far less than a damaged header may ask for."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load what readers import when it is first needed, whose memory is none of a file's."""
+    folder = tmp_path_factory.mktemp("whole")
+    for compression in ("none", "lzw", "zstd", "deflate"):
+        write_tiff(folder / f"{compression}.tif", np.zeros((2, 8, 8), np.uint8), compression=compression)
+    for file in folder.iterdir():
+        with open_frames(file, threads=1) as reader:
+            list(reader)
+    for start in (b"", b"II*\0", b"\x89HDF\r\n\x1a\n"):
+        (folder / "broken").write_bytes(start + b"x")
+        with suppress(FormatError), open_frames(folder / "broken", threads=1):
+            pytest.fail("it is broken")
 
 
 def _read_or_refuse(path: Path) -> None:
@@ -112,3 +127,29 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
+
+
+@FEW
+@given(harm=HARM)
+def test_damaged_eer(tmp_path: Path, harm: list[tuple[float, int]]) -> None:
+    path = tmp_path / "m.eer"
+    electrons = np.random.default_rng(1).uniform(0, 30, (20, 2))
+    write_eer(path, [electrons] * 4, shape=(32, 32), compression=65002)
+    raw = path.read_bytes()
+    places = np.r_[0:40, 2048 : len(raw)]  # between them there are metadata, padded with spaces
+    path.write_bytes(_harmed(raw, harm, places))
+    tracemalloc.start()
+    try:
+        info = read_info(path)
+        with open_frames(path, threads=1) as reader:
+            assert len(reader) == min(info.frames, 40)
+            for frame in reader:
+                assert frame.shape == (info.height, info.width)
+    except FormatError:
+        event("refused")
+    else:
+        event("read")
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < MEMORY

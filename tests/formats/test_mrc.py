@@ -57,6 +57,15 @@ def test_statistics_of_a_stream_are_those_of_the_whole(tmp_path: Path, frames: N
     assert read_info(tmp_path / "s.mrcs").pixel_size is None
 
 
+def test_statistics_of_pixels_that_are_no_numbers_are_unknown(tmp_path: Path) -> None:
+    values = np.array([[[1.0, np.inf], [np.nan, 2.0]]], "f4")
+    write_mrc(tmp_path / "s.mrc", values, 1.0)
+    with mrcfile.open(tmp_path / "s.mrc") as other:
+        np.testing.assert_array_equal(other.data, values[0])
+        found = [other.header.dmin, other.header.dmax, other.header.dmean, other.header.rms]
+    assert found == [0, -1, -2, -1]
+
+
 def test_other_byte_order_reads_the_same(tmp_path: Path, frames: NDArray[np.uint8]) -> None:
     with mrcfile.new(tmp_path / "b.mrcs") as other:
         other.set_data(frames.astype(">f4"))

@@ -1,9 +1,11 @@
 """Hot and dead pixels are found among Poisson counts, and nothing else is."""
 
+import numpy as np
+import scipy.ndimage
 import torch
 
 from eucentric.imaging import find_bad_pixels, replace_bad_pixels
-from eucentric.imaging.bad_pixels import bin_bad_pixels
+from eucentric.imaging.bad_pixels import bin_bad_pixels, join_bad_pixels
 
 SHAPE = (200, 240)
 FRAMES = 40
@@ -49,3 +51,19 @@ def test_a_bad_pixel_makes_its_binned_pixel_bad() -> None:
     binned = bin_bad_pixels(find_bad_pixels(mean, frames=FRAMES), SHAPE, 4)
     assert binned.positions.tolist() == [10 * 60 + 20]
     assert binned.sources.tolist() == [10 * 60 + 21]
+
+
+def test_the_nearest_good_pixel_stands_in_for_a_defect() -> None:
+    generator = torch.Generator().manual_seed(1)
+    defects = torch.rand(SHAPE, generator=generator) < 0.1
+    defects[:, 50:60] = True
+    defects[:12, :9] = True
+    joined = join_bad_pixels(None, defects)
+    assert joined.positions.tolist() == defects.flatten().nonzero()[:, 0].tolist()
+    assert not defects.flatten()[joined.sources].any()
+    here, there = (torch.stack((each // SHAPE[1], each % SHAPE[1])) for each in joined)
+    distance = (here - there).double().norm(dim=0).numpy()
+    expected = scipy.ndimage.distance_transform_edt(defects.numpy()).flatten()[joined.positions]
+    assert np.allclose(distance, expected)
+    nothing = join_bad_pixels(None, torch.zeros(SHAPE, dtype=torch.bool))
+    assert len(nothing.positions) == 0

@@ -50,3 +50,13 @@ def test_frequencies_are_those_of_the_transform() -> None:
     row, column = divmod(int(power.argmax()), power.shape[1])
     assert float(x[0, column]) == pytest.approx(4 / 60)
     assert float(y[row, 0]) == pytest.approx(-3 / 48)
+
+
+@pytest.mark.parametrize("size", [24, 48])
+def test_a_cropped_transform_is_part_of_the_whole_one(size: int) -> None:
+    image = torch.randn(48, 48, generator=torch.Generator().manual_seed(0))
+    whole, cropped = fourier.rfft2(image), fourier.cropped_rfft2(image, size)
+    half = size // 2
+    assert cropped.shape == (size, half + 1)
+    assert torch.allclose(cropped[:half], whole[:half, : half + 1], atol=1e-5)
+    assert torch.allclose(cropped[half:], whole[48 - half :, : half + 1], atol=1e-5)

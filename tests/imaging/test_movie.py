@@ -60,7 +60,7 @@ def test_weights_are_those_of_the_formula(movie: TrueMovie) -> None:
     x, y = fourier.frequencies((384, 384), 2.5)
     weights = dose_weights((x**2 + y**2).sqrt(), 4, dose_per_frame=1.0, voltage=300.0)
     expected = fourier.irfft2((weights * fourier.rfft2(frames)).sum(dim=0), (384, 384))
-    assert torch.allclose(sums.weighted, expected, atol=2e-3)
+    assert float((sums.weighted - expected).std()) < 0.002 * float(expected.std())
     assert torch.allclose(sums.unweighted, frames.sum(dim=0), atol=2e-3)
 
 

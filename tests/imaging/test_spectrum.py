@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from eucentric.imaging import power_spectrum, spectrum_frequencies
+from eucentric.imaging.spectrum import local_spectra, whole_spectrum
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
@@ -47,3 +48,26 @@ def test_only_useful_frequencies_are_kept() -> None:
 def test_a_tiny_image_is_refused() -> None:
     with pytest.raises(ValueError, match="too small"):
         power_spectrum(torch.zeros(50, 500), 1.0)
+
+
+def test_the_tiles_spectra_are_those_whose_mean_is_the_images() -> None:
+    noise = torch.randn(700, 900, generator=torch.Generator().manual_seed(0))
+    mean, pixel_size = power_spectrum(noise, 2.0)
+    local = local_spectra(noise, 2.0)
+    assert torch.equal(local.mean, mean)
+    assert local.pixel_size == pixel_size
+    size = len(mean)
+    right = local.powers.mean(dim=0)
+    assert torch.allclose(right, mean[:, size // 2 :], rtol=1e-4, atol=1e-4)
+    assert torch.allclose(whole_spectrum(right)[1:, 1:], mean[1:, 1:], rtol=1e-4, atol=1e-4)
+    assert torch.allclose(local.centres.mean(dim=0), torch.zeros(2, dtype=torch.float64), atol=2)
+
+
+def test_a_tiles_spectrum_is_that_of_its_place() -> None:
+    y, x = torch.meshgrid(torch.arange(800.0), torch.arange(800.0), indexing="ij")
+    image = torch.where((x > 400) & (y < 400), torch.cos(0.9 * x), 0.0)
+    local = local_spectra(image, 1.5)
+    loudest = int(local.powers.sum(dim=(1, 2)).argmax())
+    column, row = local.centres[loudest].tolist()
+    assert column > 0
+    assert row < 0

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eucentric.formats import FormatError, write_mrc, write_tiff
+from eucentric.formats import FormatError, write_eer, write_mrc, write_tiff
 from eucentric.metadata import CTF, Gain, Micrograph, Movie
 from eucentric.microscope.describe import ASKED, NotDescribed, describe, read_item
 
@@ -56,6 +56,27 @@ def test_gain_and_micrograph(tmp_path: Path) -> None:
     assert isinstance(micrograph, Micrograph)
     assert (micrograph.height, micrograph.width, micrograph.motion_total) == (40, 50, None)
     assert micrograph.pixel_size == pytest.approx(1.1)
+
+
+def test_an_eer_movie_is_read_in_fractions_of_one_electron(tmp_path: Path) -> None:
+    file = tmp_path / "m.eer"
+    electrons = [np.array([[3.0, 4.0], [20.25, 7.5]])] * 60
+    write_eer(file, electrons, shape=(32, 48), pixel_size=0.5, electrons_per_pixel=2.5)
+    item = describe(Movie, file, {})
+    assert isinstance(item, Movie)
+    assert (item.raw_frames, item.frames, item.dose_per_frame) == (60, 10, pytest.approx(1))
+    assert (item.height, item.width, item.pixel_size) == (32, 48, pytest.approx(0.5))
+    fine = describe(Movie, file, {"upsampling": 2, "pixel_size": 0.6})
+    assert isinstance(fine, Movie)
+    assert (fine.height, fine.width, fine.pixel_size, fine.upsampling) == (64, 96, 0.3, 2)
+
+
+def test_a_gain_reference_is_turned_as_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "g.mrc"
+    write_mrc(file, np.ones((40, 50), np.float32), 1.1)
+    item = describe(Gain, file, {"rotation": 90, "flip": "left-right"})
+    assert isinstance(item, Gain)
+    assert (item.rotation, item.flip) == (90, "left-right")
 
 
 @pytest.mark.parametrize("kind", ASKED)

@@ -152,7 +152,7 @@ def test_the_mdoc_says_what_was_intended(tmp_path: Path) -> None:
 
 def test_a_late_mdoc_comes_after_its_movie_and_never_stays_away(tmp_path: Path) -> None:
     there = []
-    settings = SMALL.model_copy(update={"mdoc_delay": 0.3})
+    settings = SMALL.model_copy(update={"metadata_delay": 0.3})
     simulate_session(
         tmp_path, settings, on_exposure=lambda truth: there.extend((tmp_path / "movies").glob("*.mdoc"))
     )
@@ -162,7 +162,7 @@ def test_a_late_mdoc_comes_after_its_movie_and_never_stays_away(tmp_path: Path) 
 
 def test_stopping_ends_the_session_with_whole_files(tmp_path: Path) -> None:
     stop = threading.Event()
-    settings = SMALL.model_copy(update={"exposures": 50, "mdoc_delay": 3600.0})
+    settings = SMALL.model_copy(update={"exposures": 50, "metadata_delay": 3600.0})
     truths = simulate_session(tmp_path, settings, on_exposure=lambda truth: stop.set(), stop=stop)
     assert len(truths) == 1
     names = sorted(path.name for path in (tmp_path / "movies").iterdir())

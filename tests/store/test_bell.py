@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,13 @@ from postgres_server import PostgresServer
 from processes import listen_and_hang, ring_from_elsewhere
 
 spawn = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def bell(site: Site, database: Database) -> Iterator[Bell]:
+    """The bell of `site`, closed before its database."""
+    with Bell(site, database) as bell:
+        yield bell
 
 
 async def soon(rings: AsyncGenerator[str | None]) -> str | None:
@@ -39,21 +46,19 @@ async def elsewhere(function: Callable[..., None], *arguments: object) -> int | 
     return process.exitcode
 
 
-async def test_it_is_heard_across_processes(site: Site, database: Database) -> None:
-    async with listening(Bell(site, database)) as rings:
+async def test_it_is_heard_across_processes(site: Site, bell: Bell) -> None:
+    async with listening(bell) as rings:
         assert await elsewhere(ring_from_elsewhere, site.folder, ["changes:é"]) == 0
         assert await soon(rings) == "changes:é"
 
 
-async def test_everybody_hears_it(site: Site, database: Database) -> None:
-    bell = Bell(site, database)
+async def test_everybody_hears_it(bell: Bell) -> None:
     async with listening(bell) as first, listening(bell) as second:
         bell.ring("a")
         assert [await soon(first), await soon(second)] == ["a", "a"]
 
 
-async def test_who_listens_to_nothing_holds_up_nobody(site: Site, database: Database) -> None:
-    bell = Bell(site, database)
+async def test_who_listens_to_nothing_holds_up_nobody(bell: Bell) -> None:
     async with listening(bell) as rings:
         for _ in range(1000):
             bell.ring("often")
@@ -79,16 +84,14 @@ async def test_lost_rings_are_owned_up_to(tmp_path: Path) -> None:
         assert len(heard) > 1
 
 
-async def test_nobody_need_listen(site: Site, database: Database) -> None:
-    bell = Bell(site, database)
+async def test_nobody_need_listen(bell: Bell) -> None:
     for _ in range(1000):
         bell.ring("a")
     bell.close()
     bell.ring("b")
 
 
-async def test_it_ends_with_its_task(site: Site, database: Database) -> None:
-    bell = Bell(site, database)
+async def test_it_ends_with_its_task(site: Site, bell: Bell) -> None:
     heard = asyncio.Event()
 
     async def listen() -> None:
@@ -147,10 +150,7 @@ postgresql_only = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 
 @postgresql_only
 @pytest.mark.parametrize("how", ["restart", "crash"])
-async def test_a_lost_connection_is_made_again(
-    site: Site, database: Database, postgres_server: PostgresServer, how: str
-) -> None:
-    bell = Bell(site, database)
+async def test_a_lost_connection_is_made_again(bell: Bell, postgres_server: PostgresServer, how: str) -> None:
     async with listening(bell) as rings:
         await asyncio.to_thread(getattr(postgres_server, how))
         heard = asyncio.create_task(soon(rings))
@@ -161,11 +161,8 @@ async def test_a_lost_connection_is_made_again(
 
 
 @postgresql_only
-async def test_a_server_that_is_down_is_waited_for(
-    site: Site, database: Database, postgres_server: PostgresServer
-) -> None:
+async def test_a_server_that_is_down_is_waited_for(bell: Bell, postgres_server: PostgresServer) -> None:
     await asyncio.to_thread(postgres_server.stop)
-    bell = Bell(site, database)
     bell.ring("lost")
     async with contextlib.aclosing(bell.listen()) as rings:
         heard = asyncio.create_task(soon(rings))

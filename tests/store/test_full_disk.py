@@ -2,9 +2,6 @@
 
 import secrets
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +14,6 @@ from eucentric.store.migrations import migrate
 from eucentric.store.tables import command, session
 from next_revision import scripts_with
 from postgres_server import PostgresServer
-
-
-@pytest.fixture
-def small_disk(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A disk of a few megabytes, where the user who runs the server can find it."""
-    folder = Path(tempfile.mkdtemp(prefix="eucentric-disk-"))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        folder.rmdir()
-        pytest.skip(f"a small disk cannot be mounted here ({done.stderr.strip()}); it takes root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
 
 
 def new_session(database: Database) -> int:

@@ -68,6 +68,8 @@ def value_for(column: Any) -> Any:
         return 1
     if column.name == "state":
         return {"task": "done", "batch": "done", "item": "current"}.get(column.table.name, "idle")
+    if column.name == "severity" or (column.table.name, column.name) == ("notice", "kind"):
+        return {"severity": "warning", "kind": "raised"}[column.name]
     if isinstance(column.type, JSON):
         return {"a": [1, None]}
     for kind, value in ((Boolean, True), (Integer, 1), (Float, 1.5)):

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from eucentric.metadata.registry import DetectorEntry, InstrumentEntry
 from eucentric.store import Site, SiteError, WorkerSettings
+from eucentric.store.notice_settings import EmailSettings, WebhookSettings
+from eucentric.store.retention_settings import RetentionSettings
 from eucentric.store.site import Settings
 
 
@@ -115,8 +118,66 @@ def test_names_that_could_lead_elsewhere(tmp_path: Path, name: str) -> None:
 
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
-    for name in [*Settings.model_fields, *WorkerSettings.model_fields]:
+    sections = (
+        Settings,
+        WorkerSettings,
+        RetentionSettings,
+        EmailSettings,
+        WebhookSettings,
+        InstrumentEntry,
+        DetectorEntry,
+    )
+    for name in [name for section in sections for name in section.model_fields]:
         assert f"| `{name}` |" in page or f"`[{name}]`" in page, name
+
+
+INSTRUMENT = """\
+[instrument."Krios 1"]
+matches = ["TITAN52336320"]
+cs = 2.7
+[instrument."Krios 1".detectors."BioQuantum K3"]
+physical_pixel_size = 5.0
+"""
+
+
+def test_instruments_stand_in_the_settings_or_in_a_file(tmp_path: Path) -> None:
+    inside = Site.create(tmp_path / "a", INSTRUMENT)
+    assert inside.instruments["Krios 1"].detectors["BioQuantum K3"].physical_pixel_size == 5
+    beside = Site.create(tmp_path / "b")
+    assert beside.instruments == {}
+    (tmp_path / "b" / "instruments.toml").write_text(INSTRUMENT)
+    assert beside.instruments == inside.instruments
+    settings = f'instruments = "{tmp_path / "b" / "instruments.toml"}"\n[instrument."Krios 1"]\ncs = 2.6\n'
+    both = Site.create(tmp_path / "c", settings)
+    assert both.instruments["Krios 1"].cs == 2.6
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[instrument.x]\ncss = 2.7\n", r"instrument.x.css: extra inputs"),
+        ("[instrument.x]\ncs = 'much'\n", r"instrument.x.cs: input should be a valid number"),
+        ("[instrument.x]\ncryogen = 'argon'\n", r"instrument.x.cryogen: input should be 'nitrogen'"),
+        ("[instruments.x]\n", r"instruments: extra inputs"),
+        ("[instrument\n", r"not valid TOML"),
+        (None, r"cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_instruments_is_told(
+    tmp_path: Path, text: str | None, told: str
+) -> None:
+    file = tmp_path / "instruments.toml"
+    if text is not None:
+        file.write_text(text)
+    site = Site.create(tmp_path / "site", f'instruments = "{file}"\n')
+    with pytest.raises(SiteError, match=told) as caught:
+        _ = site.instruments
+    assert str(file) in str(caught.value)
+
+
+def test_a_wrong_instrument_in_the_settings_is_told_with_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(SiteError, match=r"no setting instrument.x.css, only matches, model"):
+        Site.create(tmp_path, "[instrument.x]\ncss = 2.7\n")
 
 
 def test_folders_that_cannot_be_made_are_told(tmp_path: Path) -> None:

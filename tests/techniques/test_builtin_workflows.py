@@ -8,11 +8,14 @@ from eucentric.techniques.workflows import NoSuchWorkflow, builtin_workflows, fi
 
 
 @pytest.mark.parametrize("name", builtin_workflows())
-def test_built_in_workflows_run_once_the_folders_are_known(name: str) -> None:
+def test_built_in_workflows_run_once_folders_and_diameter_are_known(name: str) -> None:
     workflow = find_workflow(name)
     source = next(run for run, spec in workflow.runs.items() if not spec.inputs)
-    spec = workflow.runs[source].model_copy(update={"params": {"folders": ["/data"]}})
-    filled = workflow.model_copy(update={"runs": {**workflow.runs, source: spec}})
+    params = {source: {"folders": ["/data"]}, "pick": {"diameter": 150}}
+    runs = {
+        run: spec.model_copy(update={"params": params.get(run, {})}) for run, spec in workflow.runs.items()
+    }
+    filled = workflow.model_copy(update={"runs": runs})
     assert set(compile_workflow(filled, Registry())) == set(workflow.runs)
     assert workflow.description
 
@@ -28,5 +31,5 @@ def test_a_file_is_found_by_its_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
-    with pytest.raises(NoSuchWorkflow, match="built in are single-particle"):
+    with pytest.raises(NoSuchWorkflow, match="built in are first-map, motion-and-ctf, single-particle"):
         find_workflow("nothing")

@@ -4,6 +4,7 @@ Whatever is slow to import is imported within the commands, so that `eucentric -
 """
 
 import logging
+import os
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -11,15 +12,23 @@ import typer
 from typer.core import TyperGroup
 
 from eucentric.cli import (
+    alarms,
     close,
     continue_,
+    convert,
     demo,
+    deposit,
     do,
+    export,
     extend,
+    harvest,
     init,
+    metadata,
+    monitor,
     protocols,
     recompute,
     reopen,
+    report,
     restore,
     retry,
     revise,
@@ -27,6 +36,8 @@ from eucentric.cli import (
     simulate,
     status,
     stop,
+    tidy,
+    volume,
     withdraw,
     workflows,
 )
@@ -88,6 +99,9 @@ for _module, _name, _panel in (
     (continue_, "continue", "Process"),
     (do, "do", "Process"),
     (status, "status", "Follow and steer sessions"),
+    (alarms, "alarms", "Follow and steer sessions"),
+    (monitor, "monitor", "Follow and steer sessions"),
+    (report, "report", "Follow and steer sessions"),
     (stop, "stop", "Follow and steer sessions"),
     (retry, "retry", "Follow and steer sessions"),
     (revise, "revise", "Follow and steer sessions"),
@@ -96,7 +110,13 @@ for _module, _name, _panel in (
     (reopen, "reopen", "Follow and steer sessions"),
     (withdraw, "withdraw", "Follow and steer sessions"),
     (restore, "restore", "Follow and steer sessions"),
+    (export, "export", "Hand on"),
+    (convert, "convert", "Hand on"),
+    (volume, "volume", "Keep house"),
+    (tidy, "tidy", "Keep house"),
     (recompute, "recompute", "Look up"),
+    (metadata, "metadata", "Look up"),
+    (harvest, "harvest", "Look up"),
     (protocols, "protocols", "Look up"),
     (workflows, "workflows", "Look up"),
 ):
@@ -105,6 +125,13 @@ for _module, _name, _panel in (
     )
 
 
+app.add_typer(deposit.app, name="deposit", rich_help_panel="Hand on")
+
+
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; the threads of torch, of workers too, sleep while they wait for the next loop.
+
+    By default they wait in a loop of their own, which took more CPU time than the work of many short steps.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from eucentric.cli.monitoring import MonitorOption
 from eucentric.cli.run import InlineOption, UntilIdleOption, run_to_the_end
 from eucentric.cli.sites import SiteOption, find_site
 
@@ -13,9 +14,10 @@ def command(
     site: SiteOption = None,
     until_idle: UntilIdleOption = False,
     inline: InlineOption = False,
+    monitor: MonitorOption = True,
 ) -> None:
     """Take a session up again where it was left, with whatever was asked for since.
 
     It goes on until Ctrl-C, which ends it in good order (twice: at once).
     """
-    run_to_the_end(find_site(site), session, inline=inline, until_idle=until_idle)
+    run_to_the_end(find_site(site), session, inline=inline, until_idle=until_idle, monitor=monitor)

@@ -24,50 +24,54 @@ from eucentric.store import Bell, Database, Site
 from eucentric.techniques.workflows import find_workflow
 
 SESSION = "demo"
-PIXEL_SIZE = 1.2
-DOSE = 40.0
+DIAMETER = 150.0
+"""Å, of GroEL: all that the demonstration is told."""
+GRIDS = ("grid1:pixel_size=1.2", "grid2:pixel_size=1.0,particles=20")
 _FEWEST_WITH_FAULTS = 8
+_WITHOUT_METADATA = 3  # the exposure whose values are to be taken from the others of its grid
+_FAULTS = ("empty", "carbon", "drifting", "crystalline-ice", "truncated", "dropped-frames")
 
 
 def faults_of(exposures: int) -> dict[int, str]:
     """Return which exposures are bad on purpose: one of each kind, unless there are only few exposures."""
     if exposures < _FEWEST_WITH_FAULTS:
         return {exposures: "truncated"} if exposures > 2 else {}
-    return {exposures // 4: "empty", exposures // 2: "drifting", 3 * exposures // 4: "truncated"}
+    kinds = _FAULTS if exposures >= 2 * _FEWEST_WITH_FAULTS else _FAULTS[::2]
+    return {(n + 1) * exposures // (len(kinds) + 1): kind for n, kind in enumerate(kinds)}
 
 
 class Demo:
     """One demonstration, in a new site."""
 
-    def __init__(self, site: Site, exposures: int, size: int, frames: int, interval: float) -> None:
+    def __init__(
+        self, site: Site, layout: str, exposures: int, size: int, frames: int, interval: float
+    ) -> None:
         """Prepare: nothing is simulated before `run`. Sizes in px, the interval in s."""
         self.site = site
         self.exposures = exposures
         self.microscope = site.folder / "microscope"
         self._arguments = {
+            "layout": layout,
             "exposures": exposures,
             "interval": interval,
             "width": size,
             "height": size,
             "frames": frames,
-            "pixel-size": PIXEL_SIZE,
-            "dose": DOSE,
         }
-        self._dose_per_frame = DOSE / frames
         self._simulator: subprocess.Popen[bytes] | None = None
         self._pictured = False
 
-    def run(self, *, inline: bool, svg: Path | None, as_json: bool) -> int:
+    def run(self, *, inline: bool, monitor: bool, svg: Path | None, as_json: bool) -> int:
         """Simulate and process; tell how the results compare with the truth, and return the exit code."""
-        with Database.open(self.site) as database:
+        with Database.open(self.site) as database, Bell(self.site, database) as bell:
             self._begin(database)
-            bell = Bell(self.site, database)
             try:
                 look = run_session(
                     self.site,
                     database,
                     SESSION,
                     inline=inline,
+                    monitor=monitor,
                     until_idle=False,
                     on_look=lambda look, engine: self._seen(look, engine, bell, svg),
                     on_stop=self._stop_simulator,
@@ -82,13 +86,9 @@ class Demo:
         return 0
 
     def _begin(self, database: Database) -> None:
-        """Make the session, with what a scientist would say of it on the command line."""
+        """Make the session, with all that a scientist needs to type: the folder and the diameter."""
         self.microscope.mkdir()
-        common = {
-            "folders": [str(self.microscope)],
-            "gain": str(self.microscope / "gain.mrc"),
-            "dose_per_frame": self._dose_per_frame,
-        }
+        common = {"folders": [str(self.microscope)], "diameter": DIAMETER}
         registry = Registry(self.site.protocols_folder)
         workflow = fill_in(find_workflow("single-particle"), registry, common, {})
         begin_session(self.site, database, SESSION, workflow, user())
@@ -97,6 +97,10 @@ class Demo:
         command = [sys.executable, "-m", "eucentric.cli", "simulate", str(self.microscope)]
         for name, value in self._arguments.items():
             command += [f"--{name}", str(value)]
+        for grid in GRIDS:
+            command += ["--grid", grid]
+        if self.exposures >= _FEWEST_WITH_FAULTS:
+            command += ["--no-metadata", str(_WITHOUT_METADATA)]
         for number, fault in faults_of(self.exposures).items():
             command += ["--fault", f"{number}={fault}"]
         log = (self.site.logs_folder / "microscope.log").open("wb")
@@ -142,6 +146,9 @@ class Demo:
         console.print()
         console.print(comparison_table(compared))
         console.print()
+        report = look.folder / "report" / "index.html"
+        if report.exists():
+            console.print(f"Report: {report}", soft_wrap=True)
         console.print(f"Results: {look.folder}", soft_wrap=True)
         console.print(f"Movies and truth: {self.microscope}", soft_wrap=True)
         console.print(f"Look again: eucentric status {SESSION} --site {self.site.folder}", soft_wrap=True)

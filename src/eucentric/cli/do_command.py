@@ -128,6 +128,8 @@ def _option_type(annotation: Any) -> Any:
         kinds = [each for each in get_args(annotation) if each is not NoneType]
         return _option_type(kinds[0]) if len(kinds) == 1 else str
     if get_origin(annotation) is Literal:
+        if all(type(each) is int for each in get_args(annotation)):
+            return int
         return Enum("Choice", {str(each): each for each in get_args(annotation)}, type=str)
     return annotation if annotation in (int, float, bool) else str
 

@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from eucentric.cli.errors import CommandFailed
+from eucentric.cli.sites import site_here
 from eucentric.engine.cluster import count_gpus
 from eucentric.engine.ports import ports_of
 from eucentric.engine.protocol import Protocol, Rejected, Task
@@ -59,6 +60,7 @@ def do_task(
 
 def _process(protocol: Protocol, items: Mapping[str, Any], work: Path, name: str) -> Any:
     console = Console(stderr=True)
+    site = site_here(None)
     columns = (TextColumn(protocol.name), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(protocol.name, total=1.0)
@@ -68,6 +70,7 @@ def _process(protocol: Protocol, items: Mapping[str, Any], work: Path, name: str
             folder=work,
             destination=name,
             session=Path("/"),  # the items name their files by absolute paths
+            site=site.folder if site else None,
             seed=digest_of([protocol.name, protocol.version, protocol.params.model_dump(mode="json"), name]),
             device="cuda" if protocol.resources.gpus and count_gpus() else "cpu",
             cpus=cpus,

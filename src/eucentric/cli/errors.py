@@ -18,7 +18,11 @@ def told(error: BaseException) -> str | None:
     from eucentric.engine.sessions import NoSuchSession, SessionExists
     from eucentric.engine.workflow import WorkflowError
     from eucentric.formats import FormatError
+    from eucentric.interop import NotHarvested
     from eucentric.microscope.describe import NotDescribed
+    from eucentric.monitors.alarms import NoSuchAlarm
+    from eucentric.publish.description import DescriptionWrong
+    from eucentric.publish.package import PackageExists
     from eucentric.store import SiteError, StoreError
     from eucentric.techniques.workflows import NoSuchWorkflow
 
@@ -34,12 +38,16 @@ def told(error: BaseException) -> str | None:
         CommandFailed,
         ClusterError,
         ContractBroken,
+        DescriptionWrong,
         FormatError,
         LeaseLost,
+        NoSuchAlarm,
         NoSuchResult,
         NoSuchRun,
         NoSuchSession,
         NoSuchWorkflow,
+        NotHarvested,
+        PackageExists,
         SessionBusy,
         SessionExists,
         SiteError,

@@ -1,16 +1,18 @@
 """What a live view shows of a session, read from the database whenever the bell rings."""
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eucentric.engine.follower import SessionFollower
 from eucentric.engine.overview import ExposureOverview, Failure, SessionOverview
 from eucentric.engine.sessions import session_id_of
+from eucentric.monitors.alarms import OpenAlarm, open_alarms
 from eucentric.store import Bell, Database, Site
 
 NEWEST = 60
@@ -33,6 +35,7 @@ class Look:
         newest: The newest of them, oldest first.
         failures: The newest failures, newest first.
         statistics: Fields of the running statistics of each acquisition, by name.
+        alarms: The open alarms, critical ones first.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Look:
     newest: list[ExposureOverview]
     failures: list[Failure]
     statistics: dict[str, dict[str, Any]]
+    alarms: list[OpenAlarm] = field(default_factory=list)
 
     @property
     def latency(self) -> float | None:
@@ -76,7 +80,8 @@ class Looker:
         self._folder = site.session_folder(session)
         self._began = time.monotonic()
         with database.read() as connection:
-            self._follower = SessionFollower(session_id_of(connection, session))
+            self._number = session_id_of(connection, session)
+        self._follower = SessionFollower(self._number)
 
     def look(self) -> Look:
         """Read what has changed, and return how the session stands."""
@@ -92,6 +97,7 @@ class Looker:
                 newest=self._follower.exposures(connection, found[-NEWEST:]),
                 failures=self._follower.failures(connection, NEWEST),
                 statistics=self._follower.gathered(connection, "session_statistics"),
+                alarms=open_alarms(connection, self._number),
             )
 
 
@@ -104,9 +110,10 @@ async def keep_looking(
     bell = Bell(site, database)
 
     async def listen() -> None:
-        async for topic in bell.listen():
-            if topic in (None, f"changes:{session}"):
-                rung.set()
+        async with contextlib.aclosing(bell.listen()) as topics:
+            async for topic in topics:
+                if topic in (None, f"changes:{session}"):
+                    rung.set()
 
     listening = asyncio.create_task(listen())
     try:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from eucentric.cli.looking import Look, latency_of
 from eucentric.engine.overview import ExposureOverview, Failure, RunOverview
+from eucentric.monitors.alarms import OpenAlarm
 
 ANGSTROM_PER_MICROMETRE = 1e4
 FINE, COARSE = 6.0, 10.0
@@ -22,7 +23,9 @@ STRONG = 40.0
 BINS = 22
 WIDE = 100
 """Columns of a terminal that has room for everything."""
-COLUMNS = ("defocus", "astigm.", "fit to", "motion", "after")
+COLUMNS = ("defocus", "astigm.", "fit to", "motion", "picks", "after")
+LONGEST_NAME = 24
+"""Letters of an exposure's name that are shown."""
 HIGH = 28
 """Lines of a terminal that has room for several failures."""
 ROOMY = 10
@@ -37,18 +40,25 @@ _FOUND = {"failed": "red", "rejected": "yellow"}
 def picture(look: Look, width: int, height: int) -> RenderableType:
     """Draw a session so that it fits a terminal of `width` columns and `height` lines."""
     wide, problems = width >= WIDE, look.failures[: PROBLEMS if height >= HIGH else 1]
+    alarms = look.alarms[:PROBLEMS]
     held = [Text(look.overview.held, style="bold red")] if look.overview.held else []
     upper = Panel(Group(_pipeline(look, wide), *held), title=_title(look), title_align="left")
     taken = 3 + len(look.overview.runs) + len(held) + (2 + len(problems) if problems else 0)
+    taken += 2 + len(alarms) if alarms else 0
     rows = max(3, min(12, height - taken - 5))
     lower = Table.grid(expand=True, padding=(0, 1))
     lower.add_column(ratio=1)
     lower.add_column(width=BINS + 4)
     numbers = _numbers(look, spaced=rows >= ROOMY)
     lower.add_row(_panel(_exposures(look, rows, wide), "Newest exposures"), _panel(numbers, "Session"))
-    if not problems:
-        return Group(upper, lower)
-    return Group(upper, lower, _panel(_problems(problems), "Rejected and failed", "yellow"))
+    parts: list[RenderableType] = [upper]
+    if alarms:
+        more = f" ({len(look.alarms)})" if len(look.alarms) > len(alarms) else ""
+        parts.append(_panel(_alarms(alarms), f"Alarms{more}", "red"))
+    parts.append(lower)
+    if problems:
+        parts.append(_panel(_problems(problems), "Rejected and failed", "yellow"))
+    return Group(*parts)
 
 
 def _panel(content: RenderableType, title: str, style: str = "blue") -> Panel:
@@ -96,12 +106,12 @@ def _name(run: RunOverview) -> Text:
 def _exposures(look: Look, rows: int, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 0), show_edge=False)
     table.add_column("exposure", no_wrap=True, overflow="ellipsis", ratio=1)
-    names = COLUMNS if wide else [name for name in COLUMNS if name != "astigm."]
+    names = COLUMNS if wide else [name for name in COLUMNS if name not in ("astigm.", "picks")]
     for name in names:
-        table.add_column(name, justify="right", no_wrap=True, min_width=9 if wide else 8)
+        table.add_column(name, justify="right", no_wrap=True, min_width=8)
     for exposure in reversed(look.newest[-rows:]):
         cells = _cells(exposure)
-        table.add_row(exposure.path[-1], *(cells[name] for name in names))
+        table.add_row(_short(exposure.path[-1]), *(cells[name] for name in names))
     for _ in range(rows - len(look.newest)):
         table.add_row("")
     return table
@@ -120,13 +130,34 @@ def _cells(exposure: ExposureOverview) -> dict[str, Text]:
     if "micrograph" in exposure.items and "motion_total" in exposure.items["micrograph"].data:
         motion = exposure.items["micrograph"].data["motion_total"]
         cells["motion"] = Text(f"{motion:.1f} Å", "yellow" if motion > STRONG else "")
+    if "coordinates" in exposure.items:
+        cells["picks"] = Text(str(exposure.items["coordinates"].data["count"]))
     if (latency := latency_of(exposure)) is not None:
         cells["after"] = Text(duration(latency), "cyan")
-    else:
-        for state, style in (("running", "cyan"), ("rejected", "yellow"), ("failed", "red")):
-            if state in exposure.states.values():
-                cells["after"] = Text(state, style)
+    elif "running" in exposure.states.values():
+        cells["after"] = Text("running", "cyan")
+    for state in ("rejected", "failed"):
+        if state in exposure.states.values():
+            cells["after"] = Text(state, _FOUND[state])
     return cells
+
+
+def _short(name: str) -> str:
+    """Return the end of a long name: names of EPU have sixty letters, the last of which tell them apart."""
+    name = name.removesuffix("_Fractions").removesuffix("_fractions").removesuffix("_EER")
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
+def _alarms(alarms: Sequence[OpenAlarm]) -> Table:
+    """List alarms, a line each; those that somebody took notice of are dim."""
+    table = Table.grid(expand=True, padding=(0, 1))
+    for ratio in (None, None, 1):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for each in alarms:
+        known = each.acknowledged is not None or each.muted
+        style = "dim" if known else "bold red" if each.severity == "critical" else "yellow"
+        table.add_row(Text(str(each.number), "dim"), Text(each.title, style), Text(each.message))
+    return table
 
 
 def _problems(failures: Sequence[Failure]) -> Table:
@@ -135,9 +166,10 @@ def _problems(failures: Sequence[Failure]) -> Table:
     for ratio in (None, None, 1):
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
     for each in failures:
+        name = each.path.rpartition("/")[2]
         # Files are named by where they lie, which leaves no room for what is wrong with them.
-        reason = re.sub(r"/\S*/(?=\S)", "", each.reason)
-        table.add_row(each.path.rpartition("/")[2], Text(each.state, _FOUND[each.state]), reason)
+        reason = re.sub(rf"(/\S*/)?{re.escape(name)}\.\w+: |/\S*/(?=\S)", "", each.reason)
+        table.add_row(_short(name), Text(each.state, _FOUND[each.state]), reason)
     return table
 
 

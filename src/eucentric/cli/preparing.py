@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from eucentric.cli.errors import CommandFailed
 from eucentric.engine.commands import Extend, open_commands
-from eucentric.engine.protocol import Source
 from eucentric.engine.recollect import read_runs, workflow_of
 from eucentric.engine.registry import Registry
 from eucentric.engine.sessions import NoSuchSession, create_session, session_id_of
@@ -24,11 +23,12 @@ def fill_in(
     Args:
         workflow: The workflow.
         registry: The protocols.
-        common: Parameters for every source that has one of this name; None is left out.
+        common: Parameters for every run that has one of this name; None where none was given.
         own: Parameters for single runs, by run.
 
     Raises:
-        CommandFailed: There is no such run, or no source takes a common parameter.
+        CommandFailed: There is no such run, no run takes a common parameter, or one needs a common parameter
+            that was not given.
     """
     if unknown := sorted(set(own) - set(workflow.runs)):
         raise CommandFailed(
@@ -39,14 +39,25 @@ def fill_in(
     runs: dict[str, RunSpec] = {}
     for name, spec in workflow.runs.items():
         protocol = registry.get(spec.protocol)
-        fields = protocol.Params.model_fields if protocol and issubclass(protocol, Source) else {}
+        fields = protocol.Params.model_fields if protocol else {}
         fitting = {each: value for each, value in given.items() if each in fields}
         taken.update(fitting)
-        runs[name] = spec.model_copy(update={"params": {**spec.params, **fitting, **own.get(name, {})}})
+        params = {**spec.params, **fitting, **own.get(name, {})}
+        for each, field in fields.items():
+            if field.is_required() and each in common and each not in params:
+                what = (field.description or each).rstrip(".").lower()
+                raise CommandFailed(
+                    f"The run {name} of the workflow {workflow.name} needs {_option(each)} ({what}); give it."
+                )
+        runs[name] = spec.model_copy(update={"params": params})
     if left := sorted(set(given) - taken):
-        option = "--input" if left[0] == "folders" else f"--{left[0].replace('_', '-')}"
-        raise CommandFailed(f"No source of the workflow {workflow.name} takes {option}; leave it out.")
+        raise CommandFailed(f"No run of the workflow {workflow.name} takes {_option(left[0])}; leave it out.")
     return workflow.model_copy(update={"runs": runs})
+
+
+def _option(param: str) -> str:
+    names = {"folders": "--input", "expected_frames": "--frames"}
+    return names.get(param, f"--{param.replace('_', '-')}")
 
 
 def begin_session(site: Site, database: Database, name: str, workflow: Workflow, author: str) -> bool:

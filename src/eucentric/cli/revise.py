@@ -17,8 +17,13 @@ def command(
         typer.Option(
             "--set",
             metavar="PARAM=VALUE",
-            help="A parameter that changes; the others stay. Null takes the default. May be repeated.",
+            help="A parameter that changes; the others stay. Null is none, such as no threshold. May be"
+            " repeated.",
         ),
+    ] = None,
+    reset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PARAM", help="A parameter that takes its default. May be repeated."),
     ] = None,
     site: SiteOption = None,
 ) -> None:
@@ -34,5 +39,5 @@ def command(
         there = f"it has {', '.join(runs)}" if runs else "it gets its runs when it is first continued"
         raise CommandFailed(f"The session {session} has no run {run}; {there}.")
     changed = {**runs[run].params, **assignments(setting or [])}
-    params = {name: value for name, value in changed.items() if value is not None}
+    params = {name: value for name, value in changed.items() if name not in (reset or [])}
     send(site, session, Revise(run=run, params=params), f"run {run} is done again")

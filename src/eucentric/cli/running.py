@@ -10,11 +10,13 @@ from rich.console import Console
 
 from eucentric.cli.interrupts import on_interrupt
 from eucentric.cli.looking import Look, keep_looking
+from eucentric.cli.monitoring import monitored
 from eucentric.cli.showing import shown_on
 from eucentric.engine.cluster import connect
 from eucentric.engine.dask_executor import DaskExecutor
 from eucentric.engine.engine import Engine
 from eucentric.engine.executors import Executor, InlineExecutor
+from eucentric.monitors.report.archive import CURRENT
 from eucentric.store import Database, Site
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ def run_session(
     *,
     inline: bool,
     until_idle: bool,
+    monitor: bool = False,
     on_look: Callable[[Look, Engine], None] = lambda _look, _engine: None,
     on_stop: Callable[[], None] = lambda: None,
     quiet: bool = False,
@@ -42,6 +45,7 @@ def run_session(
         session: Name of the session.
         inline: Compute in this process instead of the site's workers.
         until_idle: End when everything that is there is worked on.
+        monitor: Let a monitor write its report and watch for alarms, in another process.
         on_look: Called whenever the session was looked at, in the event loop.
         on_stop: Called when somebody wants it to end.
         quiet: Show nothing.
@@ -52,7 +56,11 @@ def run_session(
     executor: Executor = InlineExecutor() if inline else DaskExecutor(lambda: connect(site))
     engine = Engine(site, database, session, executor, until_idle=until_idle)
     console = Console(stderr=True, quiet=quiet)
-    with shown_on(console) as view:
+    if monitor:
+        console.print(
+            f"Live report: {report_of(site.session_folder(session))}", soft_wrap=True, highlight=False
+        )
+    with monitored(site, session, monitor), shown_on(console) as view:
         return asyncio.run(_run(engine, view.show, on_look, on_stop))
 
 
@@ -116,10 +124,18 @@ def exit_code(look: Look) -> int:
     return TASKS_FAILED if failed or look.overview.held else 0
 
 
+def report_of(folder: Path) -> Path:
+    """Return where the live report of the session in `folder` is."""
+    return folder / "report" / CURRENT
+
+
 def say_how_it_stands(look: Look, folder: Path) -> None:
     """Tell where results lie and what has failed, on stderr."""
     console = Console(stderr=True)
     lines = [f"Results: {folder}"]
+    report = report_of(folder)
+    if report.exists():
+        lines.append(f"Report: {report}")
     if look.overview.held:
         lines.append(look.overview.held)
     failed = [each for each in look.failures if each.state == "failed"]

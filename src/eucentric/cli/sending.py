@@ -38,7 +38,8 @@ def send(folder: Path | None, session: str, command: "Command", what: str) -> No
     from eucentric.store import Bell
 
     with opened(folder) as (site, database):
-        ticket = tell(database, Bell(site, database), session, command, user())
+        with Bell(site, database) as bell:
+            ticket = tell(database, bell, session, command, user())
         if not lives(database, session):
             typer.echo(f"Noted: {what} when the session {session} is continued.")
             return

@@ -10,6 +10,7 @@ from rich.logging import RichHandler
 
 from eucentric.cli.looking import Look
 from eucentric.cli.picture import picture
+from eucentric.monitors.alarms import OpenAlarm
 
 
 @contextlib.contextmanager
@@ -31,6 +32,7 @@ class _Live:
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._rung = _Heard()
 
     def __enter__(self) -> None:
         self._live.start()
@@ -39,9 +41,25 @@ class _Live:
         self._live.stop()
 
     def show(self, look: Look) -> None:
-        """Draw the session."""
+        """Draw the session; a new alarm rings the terminal's bell."""
+        if self._rung.new(look.alarms):
+            self._live.console.bell()
         width, height = self._live.console.size
         self._live.update(picture(look, width, height), refresh=True)
+
+
+class _Heard:
+    """Alarms that were shown; those that are muted, or that somebody took notice of, are none to call out."""
+
+    def __init__(self) -> None:
+        self._numbers: set[int] = set()
+
+    def new(self, alarms: list[OpenAlarm]) -> list[OpenAlarm]:
+        """Return the alarms that are new."""
+        calling = [each for each in alarms if not each.muted and each.acknowledged is None]
+        found = [each for each in calling if each.number not in self._numbers]
+        self._numbers |= {each.number for each in found}
+        return found
 
 
 class _Lines:
@@ -53,6 +71,7 @@ class _Lines:
         self._console = console
         self._said, self._when = "", -self.SECONDS
         self._newest = ""
+        self._heard = _Heard()
 
     def __enter__(self) -> None:
         pass
@@ -61,7 +80,10 @@ class _Lines:
         self._say()
 
     def show(self, look: Look) -> None:
-        """Write the counts of all runs, unless they are as before."""
+        """Write the counts of all runs, unless they are as before, and new alarms."""
+        for alarm in self._heard.new(look.alarms):
+            text = f"Alarm {alarm.number}, {alarm.title} ({alarm.severity}): {alarm.message}"
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._newest = summary_line(look)
         if look.seconds >= self._when + self.SECONDS:
             self._when = look.seconds

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,23 @@ from eucentric.cli.interrupts import on_interrupt
 from eucentric.cli.sites import JsonOption
 
 if TYPE_CHECKING:
-    from eucentric.microscope.simulate.settings import SimulationSettings
+    from eucentric.microscope.simulate.settings import SimulatedGrid, SimulationSettings
+
+FAULTS = (
+    "empty",
+    "drifting",
+    "thick-ice",
+    "carbon",
+    "crystalline-ice",
+    "contaminated",
+    "astigmatic",
+    "off-target",
+    "dim",
+    "dropped-frames",
+    "truncated",
+    "zero-byte",
+)
+"""What can be wrong with an exposure on purpose; a test holds it equal to the simulator's own list."""
 
 
 class Format(StrEnum):
@@ -21,10 +37,19 @@ class Format(StrEnum):
     INT8 = "mrc-int8"
     INT16 = "mrc-int16"
     FLOAT32 = "mrc-float32"
+    EER = "eer"
+
+
+class LayoutName(StrEnum):
+    """Layouts of folders."""
+
+    PLAIN = "plain"
+    EPU = "epu"
+    SERIALEM = "serialem"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Where to write movies/, gain.mrc and truth.json.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write the session, and truth.json.")],
     exposures: Annotated[int, typer.Option(help="Number of exposures.")] = 8,
     interval: Annotated[
         float, typer.Option(help="Time from one to the next [s]; 0: as fast as possible.")
@@ -38,6 +63,17 @@ def command(
     min_defocus: Annotated[float, typer.Option(help="Smallest intended underfocus [Å].")] = 10_000,
     max_defocus: Annotated[float, typer.Option(help="Largest intended underfocus [Å].")] = 22_000,
     particles: Annotated[int, typer.Option(help="Particles in a frame.")] = 30,
+    layout: Annotated[
+        LayoutName, typer.Option(help="Whose way of naming files, and whose metadata.")
+    ] = LayoutName.PLAIN,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...]",
+            help="A grid; each has an equal part of the exposures. KEY: pixel_size, dose, particles,"
+            " min_defocus, max_defocus, ice_thickness. May be repeated.",
+        ),
+    ] = None,
     movie_format: Annotated[Format, typer.Option("--format", help="Format of the movies.")] = Format.TIFF,
     growing: Annotated[bool, typer.Option("--growing", help="Movies grow under their final name.")] = False,
     fault: Annotated[
@@ -45,8 +81,15 @@ def command(
         typer.Option(
             "--fault",
             metavar="N=KIND",
-            help="Make exposure N bad on purpose: empty, drifting, truncated, zero-byte. May be repeated.",
+            help=f"Make exposure N bad on purpose: {', '.join(FAULTS)}. May be repeated.",
         ),
+    ] = None,
+    metadata_delay: Annotated[
+        float, typer.Option(help="How much later than its movie its metadata file comes [s].")
+    ] = 0,
+    no_metadata: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Exposure N has no metadata file. May be repeated."),
     ] = None,
     name: Annotated[str, typer.Option(help="What file names begin with.")] = "GroEL",
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 1,
@@ -67,9 +110,13 @@ def command(
         min_defocus=min_defocus,
         max_defocus=max_defocus,
         particles=particles,
+        layout=layout.value,
+        grids=tuple(_grid(each) for each in grid or []),
         movie_format=movie_format.value,
         growing=growing,
         faults=_faults(fault or []),
+        metadata_delay=metadata_delay,
+        missing_metadata=frozenset(no_metadata or []),
         name=name,
         seed=seed,
     )
@@ -83,18 +130,24 @@ def command(
 
 
 def _faults(given: list[str]) -> dict[int, Any]:
-    from eucentric.microscope.simulate.settings import Fault
-
     found = {}
     for each in given:
         number, _, kind = each.partition("=")
-        if not number.isdecimal() or kind not in get_args(Fault):
+        if not number.isdecimal() or kind not in FAULTS:
             raise CommandFailed(
                 f"--fault {each} is not N=KIND with the number of an exposure and one of"
-                f" {', '.join(get_args(Fault))}; write --fault 3=empty, for example."
+                f" {', '.join(FAULTS)}; write --fault 3=empty, for example."
             )
         found[int(number)] = kind
     return found
+
+
+def _grid(given: str) -> "SimulatedGrid":
+    from eucentric.microscope.simulate.settings import SimulatedGrid
+
+    name, _, rest = given.partition(":")
+    values = dict(each.partition("=")[::2] for each in rest.split(",") if each)
+    return SimulatedGrid.model_validate({"name": name, **values})
 
 
 def _simulate(folder: Path, settings: "SimulationSettings") -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,14 +21,17 @@ SiteOption = Annotated[
         "--site",
         metavar="FOLDER",
         envvar="EUCENTRIC_SITE",
-        help="The site's folder; by default the nearest one above that is a site.",
+        help="The site's folder; by default the nearest above, or an eucentric-site in one above.",
     ),
 ]
+DEFAULT_SITE = "eucentric-site"
+"""Name of the folder of the site that `eucentric run` makes in the working folder where there is none."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def find_site(folder: Path | None) -> "Site":
-    """Open the site in `folder`, or the nearest above the working folder.
+    """Open the site in `folder`, or the nearest: the working folder, one above, or `eucentric-site` in them.
 
     Raises:
         CommandFailed: There is none.
@@ -40,8 +44,9 @@ def find_site(folder: Path | None) -> "Site":
         return Site.open(folder.expanduser())
     here = Path.cwd()
     for each in (here, *here.parents):
-        if (each / SETTINGS).is_file():
-            return Site.open(each)
+        for place in (each, each / DEFAULT_SITE):
+            if (place / SETTINGS).is_file():
+                return Site.open(place)
     raise CommandFailed(
         f"{here} is not within a site; give one with --site FOLDER or the environment variable"
         " EUCENTRIC_SITE, or make one with `eucentric init FOLDER`."
@@ -52,10 +57,17 @@ def registry_here(folder: Path | None) -> "Registry":
     """Return the protocols of the site, as `find_site`, or those installed where there is no site."""
     from eucentric.engine.registry import Registry
 
+    site = site_here(folder)
+    return Registry(site.protocols_folder if site else None)
+
+
+def site_here(folder: Path | None) -> "Site | None":
+    """Open the site, as `find_site`, if there is one; EUCENTRIC_SITE names it for commands without --site."""
+    named = os.environ.get("EUCENTRIC_SITE")
     try:
-        return Registry(find_site(folder).protocols_folder)
+        return find_site(folder or (Path(named) if named else None))
     except CommandFailed:
-        return Registry()
+        return None
 
 
 @contextlib.contextmanager

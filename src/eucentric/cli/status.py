@@ -1,7 +1,9 @@
 """`eucentric status`: what the site's sessions are doing."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,29 +69,47 @@ def _show(site: "Site", database: "Database", session: str, limit: int, as_json:
     from eucentric.cli.output import console
     from eucentric.engine.follower import SessionFollower
     from eucentric.engine.sessions import session_id_of
+    from eucentric.monitors.alarms import open_alarms
+    from eucentric.monitors.results import read_results
 
     with database.read() as connection:
-        follower = SessionFollower(session_id_of(connection, session))
+        follower = SessionFollower(session_id := session_id_of(connection, session))
         follower.update(connection)
         overview, failures = follower.overview(), follower.failures(connection, limit)
+        alarms, results = open_alarms(connection, session_id), read_results(connection, session_id)
     if as_json:
         whole = {
             **overview.model_dump(mode="json"),
             "folder": str(site.session_folder(session)),
+            "alarms": [asdict(each) for each in alarms],
+            "results": results,
             "failures": [each.model_dump(mode="json") for each in failures],
         }
         typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
         return
     printer = console()
-    for part in _described(overview, failures, str(site.session_folder(session))):
+    for alarm in alarms:
+        printer.print(f"Alarm {alarm.number}: {alarm.title}: {alarm.message}", soft_wrap=True)
+    folder = site.session_folder(session)
+    for part in _described(overview, failures, str(folder)):
         printer.print(part, soft_wrap=isinstance(part, str))
+    for acquisition, found in results.items():
+        for each in found:
+            figures = ", ".join(f"{name} {value}" for name, value in each["figures"])
+            printer.print(f"{each['title']} of {acquisition}: {figures}", soft_wrap=True)
+            if each["path"]:
+                printer.print(f"  {folder / each['path']}", soft_wrap=True)
 
 
 def _described(overview: "SessionOverview", failures: "list[Failure]", folder: str) -> "list[RenderableType]":
     from rich.table import Table
 
+    from eucentric.cli.running import report_of
+
     engine = f"{overview.engine} ({overview.holder})" if overview.holder else overview.engine
     parts: list[RenderableType] = [f"{overview.name}: engine {engine}; files in {folder}"]
+    if (report := report_of(Path(folder))).exists():
+        parts.append(f"Report: {report}")
     if overview.held:
         parts.append(f"Held: {overview.held}")
     counted = ("done", "running", "waiting", "rejected", "failed", "withdrawn")

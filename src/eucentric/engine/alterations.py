@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from sqlalchemy import insert, update
+from sqlalchemy import Row, insert, update
 
 from eucentric.engine import commands as cmd
 from eucentric.engine import scheduler as ev
 from eucentric.engine.journal import Writer
 from eucentric.engine.outside import Action, StopEngine, StopSource
+from eucentric.engine.protocol import Accumulator
 from eucentric.engine.provenance import environment_id
 from eucentric.engine.recollect import read_runs, workflow_of
 from eucentric.engine.registry import code_digest
@@ -136,15 +137,33 @@ class Alterations:
         if self._steps.graph[name].station == "source":
             left = self._steps.leftover.setdefault(name, set())
             left.update((output, path) for output, found in record.found.items() for path in found)
-        self._write_revision(row.id, row.revision + 1, row.protocol, params, row.inputs)
+        goes_on = self._goes_on(row, params)
+        continues = row.revision if goes_on else None
+        self._write_revision(row.id, row.revision + 1, row.protocol, params, row.inputs, continues)
         self._reread()
-        self._tell(ev.Revise(name))
+        self._tell(ev.Revise(name, goes_on))
         if self._steps.graph[name].station == "source" and not row.closed:
             self.actions.append(self._steps.begin_source(name, self._writer))
         return None
 
+    def _goes_on(self, row: Row[Any], params: dict[str, Any]) -> bool:
+        """Say whether a revision with `params` goes on from the state of the one before."""
+        kind = self._steps.registry[row.protocol]
+        same_code = (kind.version, code_digest(kind)) == (row.protocol_version, row.code)
+        if not issubclass(kind, Accumulator) or not same_code:
+            return False
+        before, after = kind.Params.model_validate(row.params), kind.Params.model_validate(params)
+        changed = {name for name in kind.Params.model_fields if getattr(before, name) != getattr(after, name)}
+        return bool(changed) and changed <= kind.carries
+
     def _write_revision(
-        self, run_id: int, number: int, protocol: str, params: dict[str, Any], inputs: dict[str, Any]
+        self,
+        run_id: int,
+        number: int,
+        protocol: str,
+        params: dict[str, Any],
+        inputs: dict[str, Any],
+        continues: int | None = None,
     ) -> None:
         kind = self._steps.registry[protocol]
         connection = self._writer.connection
@@ -156,6 +175,7 @@ class Alterations:
                 code=code_digest(kind),
                 params=params,
                 inputs=inputs,
+                continues=continues,
                 environment_id=environment_id(connection),
                 created=self._writer.time,
             )

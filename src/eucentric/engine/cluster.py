@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 GRACE_SECONDS = 3.0
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
+_NANNY_PATIENCE = 4  # pauses in which a nanny has no process; one whose process dies as it starts gives up
 _CONNECT_SECONDS = 5.0  # also how long a client tries to find a scheduler again that is gone
 CONFIG: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
@@ -183,12 +184,15 @@ async def serve(folder: Path) -> None:
 
 async def _keep_worker(address: str, options: dict[str, Any]) -> None:
     """Keep one worker: its nanny begins a new process when one ends, and we a new nanny if that one does."""
-    from distributed import Nanny
+    from distributed import Nanny, Status
 
     while True:
         try:
             async with Nanny(address, **options) as nanny:
-                await nanny.finished()
+                without = 0
+                while nanny.status == Status.running and without < _NANNY_PATIENCE:
+                    without = 0 if nanny.is_alive() else without + 1
+                    await asyncio.sleep(_PAUSE_SECONDS)
         except Exception:  # a process may end at any instant of its start, which the nanny tells in many ways
             log.exception("The worker %s could not be started; trying again.", options["name"])
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -19,7 +19,7 @@ from eucentric.engine.overview import (
     run_overview,
     session_overview,
 )
-from eucentric.engine.recollect import path_of, read_runs
+from eucentric.engine.recollect import first_revisions, path_of, read_runs
 from eucentric.engine.scheduler import Path
 from eucentric.store.tables import batch, item, session, task, withdrawal
 
@@ -32,6 +32,7 @@ class SessionFollower:
         self._cursor = 0
         self._row: Row[Any] | None = None
         self._runs: dict[str, Row[Any]] = {}
+        self._firsts: dict[tuple[int, int], int] = {}
         self._tasks: dict[int, dict[Path, tuple[int, int, str]]] = {}
         """For every run and path the newest task: its number, its revision, its state."""
         self._items: dict[tuple[int, str], dict[Path, None]] = {}
@@ -41,7 +42,7 @@ class SessionFollower:
         self._folded: dict[int, dict[Path, None]] = {}
         """For every accumulator the paths in its newest version."""
         self._versions: dict[int, tuple[int, int]] = {}
-        """For every accumulator the revision and number of its newest version."""
+        """For every accumulator its state (the first revision that has it) and its newest version."""
         self._broken: dict[tuple[int, str], int] = {}
         """For every accumulator and acquisition that does not get on the batch that failed."""
         self._withdrawn: Counter[int] = Counter()
@@ -50,6 +51,7 @@ class SessionFollower:
         """Read what has changed since the last time."""
         self._row = connection.execute(select(session).where(session.c.id == self._session_id)).one()
         self._runs = read_runs(connection, self._session_id)
+        self._firsts = first_revisions(connection, self._session_id)
         newest = max([self._cursor, *self._read_tasks(connection), *self._read_items(connection)])
         self._cursor = max([newest, *self._read_batches(connection)])
         numbers = [row.id for row in self._runs.values()]
@@ -102,9 +104,9 @@ class SessionFollower:
                 self._broken[(row.run_id, row.acquisition)] = row.id
             if row.state != "done":
                 continue
-            if row.revision > self._versions.get(row.run_id, (0, 0))[0]:
+            newest = (self._firsts[row.run_id, row.revision], row.version)
+            if newest[0] > self._versions.get(row.run_id, (0, 0))[0]:
                 folded.clear()
-            newest = (row.revision, row.version)
             self._versions[row.run_id] = max(newest, self._versions.get(row.run_id, newest))
             for key, _ in row.removed:
                 folded.pop(path_of(row.acquisition, key), None)
@@ -127,8 +129,8 @@ class SessionFollower:
             return run_overview(row, counts, withdrawn=withdrawn)
         given = self._given(row)
         if row.id in self._folded:
-            revision, version = self._versions.get(row.id, (0, 0))
-            folded = self._folded[row.id] if revision == row.revision else {}
+            first, version = self._versions.get(row.id, (0, 0))
+            folded = self._folded[row.id] if first == self._firsts[row.id, row.revision] else {}
             counts["done"] = len(folded)
             counts["failed"] += sum(run == row.id for run, _ in self._broken)
             waiting = len(given.keys() - folded.keys())

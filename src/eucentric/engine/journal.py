@@ -166,6 +166,11 @@ class Writer:
         rows = [(output, path, record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, task_id=task))
 
+    def task_confirmed(self, task: int, items: Sequence[int], log: str | None = None) -> None:
+        """Write that a task has made the items that are there once more."""
+        self._end_task(task, "done", None, log)
+        self.set_visible(items, True)
+
     def task_failed(
         self,
         task: int,
@@ -258,9 +263,14 @@ class Writer:
         outputs: Sequence[tuple[str, ItemRecord]],
         log: str | None = None,
     ) -> tuple[int, ...]:
-        """Write the next version of an accumulator's output, and return its number."""
+        """Write the next version of an accumulator's output, and return its number.
+
+        Without outputs, those of an earlier version stay.
+        """
         run_id = self._runs[run]
         self._end_batch(batch, "done", None, log)
+        if not outputs:
+            return ()
         self._supersede(run_id, (acquisition,), [output for output, _ in outputs])
         rows = [(output, (acquisition,), record) for output, record in outputs]
         return tuple(self._insert_items(run_id, revision, rows, batch_id=batch))

@@ -45,7 +45,7 @@ def take_lease(connection: Connection, session_id: int) -> int:
     query = select(sessions.c.name, sessions.c.lease_holder, sessions.c.lease_expires, sessions.c.lease_token)
     row = connection.execute(query.where(sessions.c.id == session_id).with_for_update()).one()
     now = time.time()
-    if row.lease_holder and row.lease_expires > now and not _has_died(row.lease_holder):
+    if row.lease_holder and row.lease_expires > now and not has_died(row.lease_holder):
         host, pid, _ = row.lease_holder.split(":")
         raise SessionBusy(
             f"The session {row.name} is run by another engine (process {pid} on {host}); stop that one first"
@@ -66,7 +66,7 @@ def take_lease(connection: Connection, session_id: int) -> int:
     return token
 
 
-def _has_died(holder: str) -> bool:
+def has_died(holder: str) -> bool:
     """Say whether `holder` was a process of this machine and is none any more."""
     host, pid, created = holder.split(":")
     if host != socket.gethostname():

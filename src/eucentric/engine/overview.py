@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, func, select
 
-from eucentric.engine.lease import _has_died
+from eucentric.engine.lease import has_died
 from eucentric.engine.scheduler import Path
 from eucentric.store.tables import batch, item, run, run_revision, session, task
 
@@ -161,7 +161,7 @@ def engine_of(row: Row[Any]) -> tuple[EngineState, str | None]:
     """Say whether a row of `session` has a living engine, and which process on which machine it is."""
     if row.lease_holder is None:
         return ("new" if row.state is None else "stopped"), None
-    if row.lease_expires < time.time() or _has_died(row.lease_holder):
+    if row.lease_expires < time.time() or has_died(row.lease_holder):
         return "interrupted", None
     host, pid, _ = row.lease_holder.split(":")
     return "running", f"process {pid} on {host}"

@@ -50,7 +50,7 @@ def ports_of(protocol: type[Protocol]) -> Ports:
         result = get_args(get_type_hints(protocol.update).get("return"))
         if len(result) != 2:
             raise ContractBroken(f"{protocol.__name__}.update must be annotated to return (state, output).")
-        returned = result[1]
+        returned = _without_none(result[1])
     else:
         if not hasattr(protocol, "process"):
             raise ContractBroken(f"{protocol.__name__} has no method `process`.")
@@ -68,14 +68,22 @@ def _input_port(protocol: type[Protocol], name: str, annotation: Any) -> InputPo
         return InputPort(annotation)
     if get_origin(annotation) is list and _is_item(get_args(annotation)[0]):
         return InputPort(get_args(annotation)[0], several=True)
-    if get_origin(annotation) in (Union, types.UnionType):
-        kinds = [each for each in get_args(annotation) if each is not types.NoneType]
-        if len(kinds) == 1 and _is_item(kinds[0]):
-            return InputPort(kinds[0], optional=True)
+    kind = _without_none(annotation)
+    if kind is not annotation and _is_item(kind):
+        return InputPort(kind, optional=True)
     raise ContractBroken(
         f"{protocol.__name__}: input `{name}` must be annotated with an item, a list of an item, or an item"
         f" or None; it says {annotation!r}."
     )
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return X of `X | None`, and anything else as it is."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        kinds = [each for each in get_args(annotation) if each is not types.NoneType]
+        if len(kinds) == 1:
+            return kinds[0]
+    return annotation
 
 
 def _outputs(protocol: type[Protocol], returned: Any) -> dict[str, type[Item]]:

@@ -76,6 +76,7 @@ class Task:
         folder: Private folder to write in; it becomes `destination` when the task is committed.
         destination: Where the folder's files will lie, relative to the session's folder.
         session: The session's folder, to read inputs from.
+        site: The site's folder, whose settings say where outside programs are; None outside of any.
         seed: Hexadecimal digest of the run's revision and of the inputs.
         device: The torch device to compute on, "cpu" or "cuda".
         cpus: How many threads the task may use; torch, Numba and scipy's FFT know it already.
@@ -87,6 +88,7 @@ class Task:
     folder: Path
     destination: str
     session: Path
+    site: Path | None = None
     seed: str = ""
     device: str = "cpu"
     cpus: int = 1
@@ -193,12 +195,18 @@ class Accumulator(Protocol, Generic[State]):
     """The input ports: a NamedTuple of items, one of which is made for every key."""
     most: ClassVar[int] = 1000
     """Most entries in one batch."""
+    carries: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that may change without starting over: when only such differ in a new revision, its first
+    version is made from the last one of the revision before, with a batch that may be empty."""
 
     @abstractmethod
     def update(
         self, state: State | None, added: Sequence[Any], removed: Sequence[Any], task: Task
     ) -> tuple[State, Any]:
         """Return version n of state and output from version n - 1 and one batch of entries.
+
+        Where the annotation says `Output | None`, the output may be None: there is nothing yet, or what an
+        earlier version gave still stands, its files too. So nothing that was made from it is looked at again.
 
         Args:
             state: The state of the version before; None for the first.

@@ -34,6 +34,23 @@ def workflow_of(runs: dict[str, Row[Any]], session: str) -> Workflow:
     return Workflow(name="session", description=f"The workflow of session {session}", runs=specs)
 
 
+def first_revisions(connection: Connection, session_id: int) -> dict[tuple[int, int], int]:
+    """Return for every revision, by run and number, the first of those that share its state.
+
+    It is that revision itself, but where an accumulator goes on from an earlier one.
+    """
+    query = (
+        select(run_revision.c.run_id, run_revision.c.number, run_revision.c.continues)
+        .join(run, run.c.id == run_revision.c.run_id)
+        .where(run.c.session_id == session_id)
+        .order_by(run_revision.c.number)
+    )
+    firsts: dict[tuple[int, int], int] = {}
+    for run_id, number, continues in connection.execute(query):
+        firsts[run_id, number] = number if continues is None else firsts[run_id, continues]
+    return firsts
+
+
 def path_of(acquisition: str, key: str) -> Path:
     """Return the path of a row: its acquisition followed by the parts of its key."""
     return (acquisition, *key.split("/")) if key else (acquisition,)
@@ -47,7 +64,11 @@ def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory
     """
     runs = {row.id: row for row in read_runs(connection, session_id).values()}
     names = {number: row.name for number, row in runs.items()}
-    memory = Memory(revisions={row.name: row.revision for row in runs.values()})
+    firsts = first_revisions(connection, session_id)
+    memory = Memory(
+        revisions={row.name: row.revision for row in runs.values()},
+        firsts={row.name: firsts[row.id, row.revision] for row in runs.values()},
+    )
     columns = (item.c.run_id, item.c.output, item.c.acquisition, item.c.key, item.c.id, item.c.state)
     query = select(*columns, item.c.revision).where(
         item.c.session_id == session_id, item.c.state != "superseded"
@@ -57,15 +78,19 @@ def read_memory(connection: Connection, session_id: int, graph: Graph) -> Memory
         query.order_by(item.c.id)
     ):
         path = path_of(acquisition, key)
-        items.append((names[run_id], output, path, number, state == "withdrawn", revision))
-    shallow = select(item.c.id, item.c.revision).where(item.c.session_id == session_id, item.c.key == "")
-    memory.shallow.update(connection.execute(shallow).all())
+        first = firsts[run_id, revision]
+        items.append((names[run_id], output, path, number, state == "withdrawn", first))
+    shallow = select(item.c.id, item.c.run_id, item.c.revision).where(
+        item.c.session_id == session_id, item.c.key == ""
+    )
+    for number, run_id, revision in connection.execute(shallow):
+        memory.shallow[number] = firsts[run_id, revision]
     made = select(item.c.id, task.c.inputs).join(task, item.c.task_id == task.c.id)
     for number, inputs in connection.execute(made.where(item.c.session_id == session_id, item.c.key == "")):
         used = [each for given in inputs.values() for each in (given if isinstance(given, list) else [given])]
         memory.made_from[number] = tuple(each for each in used if each is not None)
     _read_tasks(connection, session_id, runs, graph, memory)
-    _read_batches(connection, session_id, runs, memory)
+    _read_batches(connection, session_id, runs, firsts, memory)
     gone = select(withdrawal.c.run_id, withdrawal.c.acquisition, withdrawal.c.key)
     for run_id, acquisition, key in connection.execute(gone.where(withdrawal.c.run_id.in_(list(runs)))):
         memory.withdrawn.append((names[run_id], path_of(acquisition, key)))
@@ -97,15 +122,24 @@ def _read_tasks(
             memory.tasks.append(TaskMemory(owner.name, path, inputs, outcome, done))
 
 
-def _read_batches(connection: Connection, session_id: int, runs: dict[int, Row[Any]], memory: Memory) -> None:
+def _read_batches(
+    connection: Connection,
+    session_id: int,
+    runs: dict[int, Row[Any]],
+    firsts: dict[tuple[int, int], int],
+    memory: Memory,
+) -> None:
     query = select(batch).where(batch.c.session_id == session_id).order_by(batch.c.version)
     for row in connection.execute(query):
-        if row.revision == runs[row.run_id].revision:
+        owner = runs[row.run_id]
+        shared = firsts[row.run_id, row.revision] == memory.firsts[owner.name]
+        if row.revision == owner.revision or (shared and row.state == "done"):
             memory.batches.append(
                 BatchMemory(
-                    runs[row.run_id].name,
+                    owner.name,
                     (row.acquisition,),
                     row.version,
+                    row.revision,
                     [(path_of(row.acquisition, key), inputs) for key, inputs in row.added],
                     [(path_of(row.acquisition, key), inputs) for key, inputs in row.removed],
                     row.state,

@@ -6,12 +6,13 @@ or to a protocol that is no pure function.
 """
 
 import filecmp
+import shutil
 import tempfile
 from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from eucentric.engine.places import task_destination, version_folder
 from eucentric.engine.provenance import software
@@ -40,6 +41,7 @@ class Recomputed(BaseModel):
     same_items: bool = Field(description="All items are equal, field by field.")
     same_files: list[str] = Field(description="Files that are equal, byte by byte.")
     other_files: list[str] = Field(description="Files that differ, or are on one side only.")
+    restored_files: list[str] = Field(default=[], description="Files that were missing and are back.")
     same_code: bool = Field(description="The protocol's file is the recorded one.")
     other_software: list[str] = Field(description="Packages of other versions: 'name old → new'.")
 
@@ -49,7 +51,9 @@ class Recomputed(BaseModel):
         return self.outcome == "done" and self.same_items and not self.other_files
 
 
-def recompute(site: Site, database: Database, session: str, run_name: str, path: Path) -> Recomputed:
+def recompute(
+    site: Site, database: Database, session: str, run_name: str, path: Path, *, restore: bool = False
+) -> Recomputed:
     """Compute the current result of a run for a path again, in this process, and compare.
 
     Args:
@@ -58,6 +62,8 @@ def recompute(site: Site, database: Database, session: str, run_name: str, path:
         session: The session's name.
         run_name: The run.
         path: The acquisition and the key of the task; of an accumulator, the acquisition alone.
+        restore: Put files that are missing from the recorded result (a rule of retention removed them) back
+            into their place, if the items are equal.
 
     Raises:
         NoSuchSession: There is no such session.
@@ -79,15 +85,20 @@ def recompute(site: Site, database: Database, session: str, run_name: str, path:
         # Absolute paths, so that they do not lie in the session's folder.
         own = {"work": f"{scratch}/work", "log": f"{scratch}/log"}
         result = execute(spec.model_copy(update={**own, "cpus": protocol.resources.cpus}))
+        same_items = result.outputs == recorded
+        restored = []
+        if restore and result.status == "done" and same_items:
+            restored = _restore(FilePath(own["work"]), folder / spec.destination)
         same, other = _compare_files(FilePath(own["work"]), folder / spec.destination)
     return Recomputed(
         run=run_name,
         path=path,
         revision=made.revision,
         outcome="done" if result.status == "done" else f"{result.status}: {result.reason}",
-        same_items=result.outputs == recorded,
+        same_items=same_items,
         same_files=same,
         other_files=other,
+        restored_files=restored,
         same_code=code_digest(protocol) == revision.code,
         other_software=_other_packages(packages),
     )
@@ -138,22 +149,50 @@ def _spec(
         inputs = records.of([made.inputs], connection)[0]
         return TaskSpec(**common, destination=destination, inputs=inputs)
     place = (made.run_name, made.revision, made.acquisition)
+    before = _before(connection, made)
     added, removed = ([inputs for _, inputs in entries] for entries in (made.added, made.removed))
     return TaskSpec(
         **common,
         destination=version_folder(*place, made.version),
         batch=BatchSpec(
-            before=version_folder(*place, made.version - 1) if made.version > 1 else None,
+            before=before and version_folder(made.run_name, before, made.acquisition, made.version - 1),
             added=records.of(added, connection),
             removed=records.of(removed, connection),
         ),
     )
 
 
+def _before(connection: Connection, made: Row[Any]) -> int | None:
+    """Return the revision that made the version before that of a batch; None for the first version."""
+    query = select(func.max(batch.c.revision)).where(
+        batch.c.run_id == made.run_id,
+        batch.c.acquisition == made.acquisition,
+        batch.c.version == made.version - 1,
+        batch.c.revision <= made.revision,
+        batch.c.state == "done",
+    )
+    before: int | None = connection.execute(query).scalar_one()
+    return before
+
+
 def _recorded(connection: Connection, made: Row[Any]) -> dict[str, ItemRecord]:
     maker = item.c.batch_id if "version" in made._fields else item.c.task_id
     query = select(item.c.output, item.c.kind, item.c.data).where(maker == made.id)
     return {row.output: ItemRecord(kind=row.kind, data=row.data) for row in connection.execute(query)}
+
+
+def _restore(new: FilePath, old: FilePath) -> list[str]:
+    """Move the files that are missing in `old` there, each whole at once; return their names."""
+    restored = []
+    for file in sorted(new.rglob("*")):
+        place = old / file.relative_to(new)
+        if file.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            hidden = place.with_name(f".{place.name}.restored")
+            shutil.copyfile(file, hidden)
+            hidden.replace(place)
+            restored.append(str(file.relative_to(new)))
+    return restored
 
 
 def _compare_files(new: FilePath, old: FilePath) -> tuple[list[str], list[str]]:

@@ -26,6 +26,15 @@ class Records:
         while len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
+    def get(self, numbers: Iterable[int], connection: Connection) -> dict[int, ItemRecord]:
+        """Return items by their numbers; one query reads what is not at hand."""
+        wanted = set(numbers)
+        found = {number: self._kept[number] for number in wanted if number in self._kept}
+        for number, record in read_records(connection, wanted - set(found)).items():
+            found[number] = record
+            self.remember(number, record)
+        return found
+
     def of(self, several: Sequence[Inputs], connection: Connection) -> list[PortRecords]:
         """Return the items at all ports of many tasks or entries; one query reads what is not at hand."""
         numbers = {
@@ -35,10 +44,7 @@ class Records:
             for number in (given if isinstance(given, list) else [given])
             if number is not None
         }
-        found = {number: self._kept[number] for number in numbers if number in self._kept}
-        for number, record in read_records(connection, numbers - set(found)).items():
-            found[number] = record
-            self.remember(number, record)
+        found = self.get(numbers, connection)
         return [
             {
                 port: [found[number] for number in given]

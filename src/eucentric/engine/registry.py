@@ -12,8 +12,15 @@ from typing import Any
 from eucentric.engine.graph import Station
 from eucentric.engine.ports import ContractBroken, ports_of
 from eucentric.engine.protocol import Accumulator, Protocol, Source
+from eucentric.metadata import Item
 
 GROUP = "eucentric.protocols"
+ITEMS = "eucentric.items"
+"""Entry points of the items that a plug-in declares, by kind, so that they can be read back anywhere."""
+
+
+class UnknownItem(LookupError):
+    """An item is of a kind that nothing installed here declares."""
 
 
 class Registry(Mapping[str, type[Protocol]]):
@@ -48,6 +55,12 @@ class Registry(Mapping[str, type[Protocol]]):
             if not isinstance(getattr(protocol, attribute, None), str):
                 raise ContractBroken(f"{protocol.__name__} does not declare its `{attribute}`.")
         ports_of(protocol)
+        if issubclass(protocol, Accumulator) and (
+            unknown := protocol.carries - set(protocol.Params.model_fields)
+        ):
+            raise ContractBroken(
+                f"{protocol.__name__} carries {min(unknown)}, which is none of its parameters."
+            )
         self._loaded[protocol.name] = protocol
 
     def _load_file(self, file: Path) -> None:
@@ -91,6 +104,23 @@ def current_registry(folder: Path | None) -> Registry:
 
 
 _latest: dict[str, Any] = {}
+
+
+def item_kind(kind: str) -> type[Item]:
+    """Return the class of the items of `kind`: one of ours, or one that an installed plug-in declares.
+
+    Raises:
+        UnknownItem: There is none.
+    """
+    if kind not in Item.kinds:
+        for point in entry_points(group=ITEMS, name=kind):
+            point.load()  # which makes it known
+    if kind not in Item.kinds:
+        raise UnknownItem(
+            f"An item of the kind {kind} cannot be read, since nothing installed here declares this kind;"
+            " install the plug-in that made it."
+        )
+    return Item.kinds[kind]
 
 
 def protocols_in(file: Path) -> Iterator[type[Protocol]]:

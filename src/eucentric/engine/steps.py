@@ -39,11 +39,6 @@ from eucentric.store.tables import session as sessions
 
 log = logging.getLogger(__name__)
 
-RECORDS_KEPT = 20_000
-"""Items kept in memory, so that those just made need not be read for the next run."""
-MOST_NUMBERS = 1000
-"""Most items named in one query."""
-
 
 @dataclass(frozen=True)
 class Ended:

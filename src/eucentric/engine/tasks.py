@@ -12,7 +12,7 @@ from eucentric.engine.journal import Writer
 from eucentric.engine.outside import Submit
 from eucentric.engine.provenance import digest_of
 from eucentric.engine.records import Records
-from eucentric.engine.worker import BatchSpec, PortRecords, Result, TaskSpec
+from eucentric.engine.worker import BatchSpec, ItemRecord, PortRecords, Result, TaskSpec
 
 if TYPE_CHECKING:
     from eucentric.engine.steps import Steps
@@ -84,8 +84,9 @@ class Tasks:
         run = self._steps.runs[start.run]
         place = (start.run, run.revision, start.acquisition)
         entries = self.records.of([inputs for _, inputs in (*start.added, *start.removed)], writer.connection)
+        before = (start.run, start.before, start.acquisition, start.version - 1)
         batch = BatchSpec(
-            before=places.version_folder(*place, start.version - 1) if start.version > 1 else None,
+            before=places.version_folder(*before) if start.before else None,
             added=entries[: len(start.added)],
             removed=entries[len(start.added) :],
         )
@@ -149,16 +150,39 @@ class Tasks:
 
     def _done(self, ticket: int, running: _Running, result: Result, writer: Writer) -> None:
         start = running.start
-        outputs = [(output, result.outputs[output]) for output in self._steps.graph[start.run].outputs]
+        # All of them, or, of an accumulator that lets stand what there is, none.
+        outputs = [
+            (output, result.outputs[output])
+            for output in self._steps.graph[start.run].outputs
+            if result.outputs
+        ]
         place = (running.row, start.run, running.revision)
         logged = self._logged(running)
         if isinstance(start, ev.Start):
-            numbers = writer.task_done(*place, start.path, outputs, logged)
+            numbers = self._unchanged(start, result, outputs, writer)
+            if numbers:
+                writer.task_confirmed(running.row, numbers, logged)
+            else:
+                numbers = writer.task_done(*place, start.path, outputs, logged)
         else:
             numbers = writer.batch_done(*place, start.acquisition, outputs, logged)
         for number, (_, record) in zip(numbers, outputs, strict=True):
             self.records.remember(number, record)
         self.carry_out(self._steps.scheduler.handle(ev.Done(ticket, numbers)), writer)
+
+    def _unchanged(
+        self, start: ev.Start, result: Result, outputs: Sequence[tuple[str, ItemRecord]], writer: Writer
+    ) -> tuple[int, ...]:
+        """Return the numbers of the items there are, if the task has only made equal ones, else none.
+
+        They stay, and so does all that was made from them: a revised threshold redoes nothing of the
+        exposures that pass as before. What belongs to a whole acquisition is always new, with its epoch.
+        """
+        before = self._steps.scheduler.runs[start.run].nodes[start.path].items
+        if result.files or not before or len(start.path) == 1:
+            return ()
+        known = self.records.get(before, writer.connection)
+        return before if [known[number] for number in before] == [record for _, record in outputs] else ()
 
     def _failed(self, ticket: int, running: _Running, result: Result, writer: Writer) -> None:
         self._write_failure(running, result.status, result.reason, writer)

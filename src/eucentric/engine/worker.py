@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from threadpoolctl import threadpool_limits
 from typing_extensions import TypedDict
 
 from eucentric.engine.places import crash_file
 from eucentric.engine.ports import ports_of
+from eucentric.engine.programs import NoSpaceForProgram
 from eucentric.engine.protocol import Accumulator, Key, Protocol, Rejected, Task
-from eucentric.engine.registry import code_digest, current_registry
+from eucentric.engine.registry import UnknownItem, code_digest, current_registry, item_kind
 from eucentric.metadata import Item
 
 STATE_FILE = "state.json"
@@ -114,7 +116,8 @@ def execute(spec: TaskSpec) -> Result:
             return _run(spec, work, log)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Result(status="no_space", reason=f"No space is left for {work}.")
+            program = str(error) if isinstance(error, NoSpaceForProgram) else None
+            return Result(status="no_space", reason=program or f"No space is left for {work}.")
         return Result(status="failed", reason=f"{type(error).__name__}: {error}")
 
 
@@ -124,6 +127,7 @@ def _run(spec: TaskSpec, work: Path, log: logging.Logger) -> Result:
         folder=work,
         destination=spec.destination,
         session=Path(spec.session),
+        site=Path(spec.protocols).parent if spec.protocols else None,
         seed=spec.seed,
         device=spec.device,
         cpus=spec.cpus,
@@ -147,13 +151,31 @@ def _run(spec: TaskSpec, work: Path, log: logging.Logger) -> Result:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        return _failure(error, log)
+        return _failure(error, log, _if_removed(error, task.session))
     except Exception as error:  # whatever a protocol does wrong fails this task and nothing else
         return _failure(error, log)
 
 
-def _failure(error: BaseException, log: logging.Logger) -> Result:
+def _if_removed(error: OSError, session: Path) -> str:
+    """Say how to bring a missing file back where a rule of retention removed it."""
+    if not isinstance(error, FileNotFoundError) or not error.filename:
+        return ""
+    from eucentric.engine.retention import removed_by  # with the database's library, which workers do without
+
+    path = os.path.relpath(os.fsdecode(error.filename), session)
+    if (rule := removed_by(session, path)) is None:
+        return ""
+    run, exposure = path.split("/")[1], "/".join(path.split("/")[3:5])
+    return (
+        f"The retention rule {rule} removed {path}; bring it back with"
+        f" `eucentric recompute {session.name} {run} {exposure} --restore`, then retry."
+    )
+
+
+def _failure(error: BaseException, log: logging.Logger, explained: str = "") -> Result:
     log.error("%s", "".join(traceback.format_exception(error)))
+    if explained:
+        return Result(status="failed", reason=explained)
     says = " ".join(str(error).split()) or "no message"
     return Result(status="failed", reason=f"{type(error).__name__}: {says}"[:2000])
 
@@ -186,8 +208,17 @@ def _items(records: PortRecords, kinds: dict[str, type[Item]]) -> dict[str, Any]
 
 
 def item_of(record: ItemRecord, kind: type[Item] = Item) -> Item:
-    """Return the item that `record` holds; `kind` is what it is when its own kind is not known here."""
-    return Item.kinds.get(record["kind"], kind).model_validate(record["data"])
+    """Return the item that `record` holds; `kind` is what it is when its own kind is not known here.
+
+    Raises:
+        UnknownItem: It is of a kind that nothing installed here declares, and `kind` does not say more.
+    """
+    try:
+        kind = item_kind(record["kind"])
+    except UnknownItem:
+        if kind is Item:
+            raise
+    return kind.model_validate(record["data"])
 
 
 def record_of(item: Item) -> ItemRecord:
@@ -196,6 +227,9 @@ def record_of(item: Item) -> ItemRecord:
 
 
 def _outputs(protocol: type[Protocol], produced: Any) -> dict[str, ItemRecord]:
+    """Return what was made by output; nothing where an accumulator lets stand what there is."""
+    if produced is None and issubclass(protocol, Accumulator):
+        return {}
     declared = ports_of(protocol).outputs
     values = produced._asdict() if hasattr(produced, "_asdict") else dict.fromkeys(declared, produced)
     for name, kind in declared.items():
@@ -261,13 +295,17 @@ def _stack_to(crash: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch, Numba and scipy's FFT use `count` threads, as far as they are loaded."""
+    """Let torch, Numba and scipy's FFT use `count` threads, as far as they are loaded, and BLAS one.
+
+    The threads of NumPy's BLAS wait in a loop for the next product, and those of protocols are small: fitting
+    a CTF spent ten times as long in them with two threads as with one.
+    """
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(count)
     if (numba := sys.modules.get("numba")) is not None:
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
-    if (fft := sys.modules.get("scipy.fft")) is None:
-        yield
-        return
-    with fft.set_workers(count):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
+        if (fft := sys.modules.get("scipy.fft")) is not None:
+            stack.enter_context(fft.set_workers(count))
         yield

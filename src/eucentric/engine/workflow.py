@@ -110,7 +110,8 @@ def _protocols(workflow: Workflow, registry: Registry, problems: list[str]) -> d
             )
         else:
             problems.append(
-                f"Run {name}: there is no protocol {spec.protocol}; there are {', '.join(registry)}."
+                f"Run {name}: there is no protocol {spec.protocol}; there are {', '.join(registry)}; install"
+                " the plug-in if one has it."
             )
     return found
 

@@ -2,7 +2,8 @@
 
 Layout: "MRC2014 file image format specification" of FEI, types FEI1 (768 bytes per frame) and FEI2
 (888 bytes). Every field is switched on by a bit of the bitmask before it, in the order of the fields; a
-field whose bit is off was not set by the microscope and is left out here.
+field whose bit is off was not set by the microscope and is left out here. Numbers for modes: 1 TEM, 2 STEM;
+1 diffraction, 2 imaging; 1 nanoprobe, 2 microprobe (other than in the microscope's scripting).
 """
 
 import math
@@ -28,6 +29,10 @@ def _days_since_1900(value: float) -> datetime | None:
     return datetime(1899, 12, 30) + timedelta(days=value) if 0 < value < 100_000 else None
 
 
+_MODES = {1: "TEM", 2: "STEM"}
+_PROJECTIONS = {1: "diffraction", 2: "imaging"}
+_PROBES = {1: "nanoprobe", 2: "microprobe"}
+
 # Field of the specification, name here, conversion. All lengths are metres in the file.
 _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("Timestamp", "recorded", _days_since_1900),  # datetime without time zone
@@ -37,17 +42,32 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("HT", "voltage", lambda volt: volt / 1e3),  # kV
     ("Dose", "dose", lambda dose: dose * _PER_SQUARE_METRE),  # e⁻/Å²
     ("Alpha tilt", "tilt", float),  # °
+    ("Beta tilt", "stage_beta", float),  # °
     ("X-Stage", "stage_x", lambda x: x * _METRE),  # Å
     ("Y-Stage", "stage_y", lambda y: y * _METRE),  # Å
     ("Z-Stage", "stage_z", lambda z: z * _METRE),  # Å
     ("Tilt axis angle", "tilt_axis", float),  # °
     ("Pixel size X", "pixel_size", lambda size: size * _METRE),  # Å/px
-    # The defocus that the operator asked for. ("Defocus" is read from the lens, with an arbitrary zero.)
+    (
+        "Defocus",
+        "lens_defocus",
+        lambda defocus: -defocus * _METRE,
+    ),  # Å, underfocus > 0, its zero is arbitrary
+    # The defocus that the operator asked for.
     ("Applied defocus", "target_defocus", lambda defocus: -defocus * _METRE),  # Å, underfocus > 0
+    ("Instrument mode", "mode", _MODES.get),
+    ("Projection mode", "projection", _PROJECTIONS.get),
+    ("Probe mode", "probe", _PROBES.get),
+    ("EFTEM On", "eftem", bool),
     ("Magnification", "magnification", float),
+    ("Camera length", "camera_length", lambda length: length * 1e3),  # mm
     ("Spot index", "spot_size", int),
+    ("Illuminated area", "beam_diameter", lambda diameter: diameter * _METRE),  # Å
+    ("Convergence angle", "convergence", lambda angle: angle * 1e3),  # mrad
+    ("Illumination mode", "illumination", _text),
     ("Slit inserted", "slit_inserted", bool),
     ("Slit width", "slit_width", float),  # eV
+    ("Energy shift", "energy_shift", float),  # eV
     ("Integration time", "exposure_time", float),  # s
     ("Binning Width", "binning", int),
     ("Camera name", "camera", _text),
@@ -55,7 +75,11 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("Phase Plate", "phase_plate", bool),
     ("Start frame", "first_frame", int),
     ("End frame", "last_frame", int),
+    ("STEM Detector name", "stem_detector", _text),
+    ("Dwell time", "dwell_time", float),  # s
+    ("Frame time", "frame_time", float),  # s
     ("Detector commercial name", "detector", _text),
+    ("Objective aperture name", "objective_aperture", _text),
 )
 
 
@@ -75,9 +99,12 @@ def read_fei_block(block: bytes, exttyp: bytes, byte_order: str) -> dict[str, An
     Returns:
         A dictionary with those of these keys that the microscope set: recorded (datetime of the
         microscope's clock), microscope, application, application_version, voltage (kV), dose (e⁻/Å²),
-        tilt (°), stage_x, stage_y, stage_z (Å), tilt_axis (°), pixel_size (Å/px), target_defocus (Å,
-        underfocus positive), magnification, spot_size, slit_inserted, slit_width (eV), exposure_time (s),
-        binning, camera, electron_counting, phase_plate, first_frame, last_frame, detector.
+        tilt, stage_beta (°), stage_x, stage_y, stage_z (Å), tilt_axis (°), pixel_size (Å/px), lens_defocus,
+        target_defocus (Å, underfocus positive), mode ("TEM", "STEM"), projection ("diffraction",
+        "imaging"), probe ("nanoprobe", "microprobe"), eftem, magnification, camera_length (mm), spot_size,
+        beam_diameter (Å), convergence (mrad), illumination, slit_inserted, slit_width, energy_shift (eV),
+        exposure_time (s), binning, camera, electron_counting, phase_plate, first_frame, last_frame,
+        stem_detector, dwell_time, frame_time (s), detector, objective_aperture.
         Numbers are finite.
     """
     dtype = get_ext_header_dtype(exttyp, byte_order)

@@ -5,24 +5,53 @@ first section (global) or in a section `[Kind = name]`; `[T = text]` and `T = te
 """
 
 import logging
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from eucentric.formats.errors import FormatError
+from eucentric.formats.xml_documents import number_of
 
-MAX_BYTES = 2**26
-"""Largest file that is read: some 50,000 sections."""
+MAX_BYTES = 2**24
+"""Largest file that is read: some 20,000 sections."""
 
-_SECTION = re.compile(r"\[\s*([^=\]]+?)\s*=\s*(.*?)\s*\]?$")
-_PAIR = re.compile(r"([^=]+?)\s*=\s*(.*)$")
+_MOST_NOTES = 10
+"""Lines that make no sense, of one file, which the log names."""
 
 logger = logging.getLogger(__name__)
 
 
+class _Values:
+    """Values by key, which are found however the key is written: `TiltAngle`, `tilt_angle`."""
+
+    values: dict[str, str]
+
+    @cached_property
+    def _plain(self) -> Mapping[str, str]:
+        return {_plain(key): value for key, value in self.values.items()}
+
+    def text(self, key: str) -> str:
+        """Return the text that stands under `key`, "" where it is missing."""
+        return self.values.get(key) or self._plain.get(_plain(key), "")
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Return the numbers that stand under `key`, none where it is missing or not numbers."""
+        found = [number_of(word) for word in self.text(key).split()]
+        return tuple(each for each in found if each is not None) if None not in found else ()
+
+    def number(self, key: str) -> float | None:
+        """Return the first number that stands under `key`, None where there is none."""
+        return next(iter(self.numbers(key)), None)
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[\W_]+", "", key).lower()
+
+
 @dataclass(frozen=True)
-class MdocSection:
+class MdocSection(_Values):
     """One section.
 
     Attributes:
@@ -35,13 +64,9 @@ class MdocSection:
     name: str
     values: dict[str, str]
 
-    def numbers(self, key: str) -> tuple[float, ...]:
-        """Return the numbers that stand under `key`, none where it is missing or not numbers."""
-        return _numbers(self.values.get(key, ""))
-
 
 @dataclass(frozen=True)
-class Mdoc:
+class Mdoc(_Values):
     """A whole file.
 
     Attributes:
@@ -55,10 +80,6 @@ class Mdoc:
     values: dict[str, str]
     titles: tuple[str, ...]
     sections: tuple[MdocSection, ...]
-
-    def numbers(self, key: str) -> tuple[float, ...]:
-        """Return the numbers that stand under the global `key`, none where missing or not numbers."""
-        return _numbers(self.values.get(key, ""))
 
 
 def read_mdoc(path: str | Path) -> Mdoc:
@@ -81,47 +102,44 @@ def read_mdoc(path: str | Path) -> Mdoc:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise FormatError(path, f"it has {size} bytes, too many for an mdoc file", "check that it is one")
-    text = _decoded(path.read_bytes())
+    text = decoded(path.read_bytes())
     globals_: dict[str, str] = {}
     titles: list[str] = []
     sections: list[MdocSection] = []
     values = globals_
+    unknown = 0
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip("\ufeff\0 \t\r\n")
-        if not line or line.startswith("#"):
+        if not line or line.startswith("#") or line == "]":  # a title's end may be on a line of its own
             continue
-        if section := _SECTION.match(line):
-            kind, name = section.groups()
-            if kind == "T":
-                titles.append(name)
-            else:
-                values = {}
-                sections.append(MdocSection(kind, name, values))
-        elif pair := _PAIR.match(line):
-            key, value = pair.groups()
-            if key == "T":
-                titles.append(value)
-            else:
-                values[key] = value
+        is_section = line.startswith("[")
+        key, equals, value = (line[1:].removesuffix("]") if is_section else line).partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals or not key or (is_section and "]" in key):
+            unknown += 1
+            if unknown <= _MOST_NOTES:
+                logger.warning("%s: line %d is neither a value nor a section: %.80r", path, number, line)
+        elif key == "T":
+            titles.append(value)
+        elif is_section:
+            values = {}
+            sections.append(MdocSection(key, value, values))
         else:
-            logger.warning("%s: line %d is neither a value nor a section: %.80r", path, number, line)
+            values[key] = value
+    if unknown > _MOST_NOTES:
+        logger.warning("%s: so are %d lines more", path, unknown - _MOST_NOTES)
     if not (globals_ or titles or sections):
         raise FormatError(path, "it holds no line of the form key = value", "check that it is an mdoc file")
     return Mdoc(path, globals_, tuple(titles), tuple(sections))
 
 
-def _decoded(raw: bytes) -> str:
+def decoded(raw: bytes) -> str:
+    """Return a text of Windows or Unix, whatever its encoding; letters that make no sense are marked."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
+    if raw[1:64:2].count(0) > 16:
+        return raw.decode("utf-16-le", errors="replace")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")  # what Windows writes in western Europe
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(word) for word in text.split())
-    except ValueError:
-        return ()
-    return numbers if all(map(math.isfinite, numbers)) else ()

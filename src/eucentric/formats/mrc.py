@@ -14,6 +14,7 @@ from eucentric.formats import fei_header
 from eucentric.formats.errors import FormatError
 from eucentric.formats.frame_reader import Frame, FrameReader
 from eucentric.formats.image_info import ImageInfo, believable_pixel_size
+from eucentric.formats.mrc_carried import WRITTEN_BY, set_carried, set_geometry
 from eucentric.formats.mrc_header import HEADER_BYTES, MrcLayout, read_mrc_layout
 from eucentric.formats.replacing import replacing
 
@@ -31,11 +32,11 @@ def read_mrc_info(path: Path) -> ImageInfo:
         return _layout(path, file).info
 
 
-def open_mrc(path: Path, threads: int | None) -> FrameReader:
+def open_mrc(path: Path, threads: int | None, *, transforms: bool = False) -> FrameReader:
     """Open an MRC file for reading frames; see `open_frames`."""
     file = path.open("rb")
     try:
-        layout = _layout(path, file)
+        layout = _layout(path, file, transforms)
     except BaseException:
         file.close()
         raise
@@ -43,8 +44,9 @@ def open_mrc(path: Path, threads: int | None) -> FrameReader:
     return FrameReader(layout.info, lambda index: _read_frame(descriptor, layout, index), file.close, threads)
 
 
-def _layout(path: Path, file: BinaryIO) -> MrcLayout:
-    return read_mrc_layout(path, file.read(_START_BYTES), os.fstat(file.fileno()).st_size)
+def _layout(path: Path, file: BinaryIO, transforms: bool = False) -> MrcLayout:
+    size = os.fstat(file.fileno()).st_size
+    return read_mrc_layout(path, file.read(_START_BYTES), size, transforms=transforms)
 
 
 def _read_frame(descriptor: int, layout: MrcLayout, index: int) -> Frame:
@@ -71,6 +73,8 @@ def write_mrc(
     pixel_size: float | None,
     *,
     volume: bool = False,
+    carried: ImageInfo | None = None,
+    extended: tuple[bytes, bytes] = (b"", b""),
 ) -> None:
     """Write an image, a stack of images or a volume as an MRC2014 file, in little-endian byte order.
 
@@ -83,6 +87,9 @@ def write_mrc(
             RELION before version 4), int16, uint16, int8; uint8 is written as uint16; complex64 (mode 4).
         pixel_size: Å/px; None leaves the size of the cell unknown (0).
         volume: Whether the frames are the sections of a volume.
+        carried: What is known of the same images from another file, instead of `pixel_size` and `volume`:
+            sides of the pixels, origin, titles (nine of 80 characters), cell and space group are kept.
+        extended: Type (four characters) and bytes of an extended header, little-endian.
 
     Raises:
         ValueError: No frames, frames of different shapes or types, of a type that MRC does not have, or a
@@ -95,15 +102,20 @@ def write_mrc(
         frames = frames[np.newaxis]
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(bytes(HEADER_BYTES))  # a header of zeros, recognised by nobody, until the end
-        header = _write_frames(file, iter(frames), pixel_size, volume, str(path))
+        kind, block = extended
+        file.write(block)
+        header = _write_frames(file, iter(frames), str(path))
+        if carried is None:
+            set_geometry(header, (pixel_size,) * 3, volume)
+        else:
+            set_carried(header, carried)
+        header["nsymbt"], header["exttyp"] = len(block), kind
         file.seek(0)
         file.write(header.tobytes())
 
 
-def _write_frames(
-    file: BinaryIO, frames: Iterator[NDArray[Any]], pixel_size: float | None, volume: bool, name: str
-) -> NDArray[np.void]:
-    """Write the pixels and return the header that belongs to them."""
+def _write_frames(file: BinaryIO, frames: Iterator[NDArray[Any]], name: str) -> NDArray[np.void]:
+    """Write the pixels and return the header that belongs to them, yet without the size of the cell."""
     first = next(frames, None)
     if first is None:
         raise ValueError(f"no frames to write to {name}")
@@ -120,7 +132,7 @@ def _write_frames(
         statistics.add(frame)
         file.write(np.ascontiguousarray(frame, dtype=np.dtype(stored).newbyteorder("<")).data)
         frame = next(frames, None)
-    return _new_header(mode, first.shape, statistics, pixel_size, volume)
+    return _new_header(mode, first.shape, statistics)
 
 
 class _Statistics:
@@ -134,8 +146,11 @@ class _Statistics:
     def add(self, frame: NDArray[Any]) -> None:
         """Take in one more frame; means and squares join as in Chan et al. (1983), Am. Stat. 37:242."""
         self.frames += 1
-        if frame.dtype.kind == "c":
-            return
+        if frame.dtype.kind != "c":
+            with np.errstate(invalid="ignore", over="ignore"):  # pixels may be infinite, or no numbers
+                self._join(frame)
+
+    def _join(self, frame: NDArray[Any]) -> None:
         mean = float(frame.mean(dtype=np.float64))
         squares = float(frame.var(dtype=np.float64)) * frame.size
         total = self._pixels + frame.size
@@ -148,29 +163,22 @@ class _Statistics:
 
     def values(self) -> tuple[float, float, float, float]:
         """Return minimum, maximum, mean and deviation; MRC2014's marks for "unknown" where there are none."""
-        if not self._pixels:
+        if not self._pixels or not math.isfinite(self._squares):
             return 0.0, -1.0, -2.0, -1.0
         return self.smallest, self.largest, self._mean, math.sqrt(self._squares / self._pixels)
 
 
-def _new_header(
-    mode: int, shape: tuple[int, ...], statistics: _Statistics, pixel_size: float | None, volume: bool
-) -> NDArray[np.void]:
+def _new_header(mode: int, shape: tuple[int, ...], statistics: _Statistics) -> NDArray[np.void]:
     header = np.zeros((), dtype=HEADER_DTYPE.newbyteorder("<"))
     height, width = shape
-    sections = statistics.frames
-    header["nx"], header["ny"], header["nz"] = width, height, sections
+    header["nx"], header["ny"], header["nz"] = width, height, statistics.frames
     header["mode"] = mode
-    header["mx"], header["my"], header["mz"] = width, height, sections if volume else 1
-    size = pixel_size or 0.0
-    header["cella"] = (size * width, size * height, size * (sections if volume else 1))
     header["cellb"] = (90.0, 90.0, 90.0)
     header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
     header["dmin"], header["dmax"], header["dmean"], header["rms"] = statistics.values()
-    header["ispg"] = 1 if volume else 0
     header["map"] = b"MAP "
     header["machst"] = (0x44, 0x44, 0, 0)
     header["nversion"] = 20141
     header["nlabl"] = 1
-    header["label"][0] = b"Written by Eucentric"
+    header["label"][0] = WRITTEN_BY.encode()
     return header

@@ -16,7 +16,13 @@ from mrcfile.dtypes import HEADER_DTYPE
 
 from eucentric.formats import fei_header
 from eucentric.formats.errors import FormatError
-from eucentric.formats.image_info import ImageInfo, believable_pixel_size, check_shape
+from eucentric.formats.image_info import (
+    ImageInfo,
+    Sides,
+    believable_pixel_size,
+    check_shape,
+    square_pixel_size,
+)
 
 HEADER_BYTES = 1024
 
@@ -33,7 +39,8 @@ IMOD_STAMP = 1146047817
 _IMOD_SIGNED = 1
 _IMOD_PACKED = 16
 
-_SQUARE = 0.01  # pixels whose sides differ by more are nonsense, or no image of a camera
+TRANSFORM_MODE = 4
+_VOLUME_STACK = 401  # space group of a stack of volumes
 _COPY_AGAIN = "copy the file again from its source"
 
 
@@ -65,7 +72,7 @@ class MrcLayout:
         return self.row_bytes * self.info.height
 
 
-def read_mrc_layout(path: Path, start: bytes, size: int) -> MrcLayout:
+def read_mrc_layout(path: Path, start: bytes, size: int, *, transforms: bool = False) -> MrcLayout:
     """Interpret the start of an MRC file.
 
     Args:
@@ -73,6 +80,7 @@ def read_mrc_layout(path: Path, start: bytes, size: int) -> MrcLayout:
         start: The first bytes of the file: the header and, where it is of type FEI1 or FEI2, the first
             block of the extended header.
         size: Size of the file in bytes.
+        transforms: Whether complex numbers (mode 4) are read.
 
     Returns:
         The layout. The file is exactly as long as the header promises.
@@ -81,11 +89,9 @@ def read_mrc_layout(path: Path, start: bytes, size: int) -> MrcLayout:
         FormatError: The header is incomplete, contradicts itself or the length of the file, or names a
             kind of MRC file that is not read.
     """
-    if len(start) < HEADER_BYTES:
-        raise FormatError(path, f"it ends within the MRC header ({size} bytes)", _COPY_AGAIN)
-    header, byte_order = _header(path, start)
+    header, byte_order = read_header(path, start)
     mode = int(header["mode"])
-    kind, packed, width = _pixels(path, header, mode)
+    kind, packed, width = _pixels(path, header, mode, transforms)
     frames, height = int(header["nz"]), int(header["ny"])
     check_shape(path, frames, height, width, np.dtype(kind).itemsize)
     _check_axes(path, header)
@@ -94,6 +100,8 @@ def read_mrc_layout(path: Path, start: bytes, size: int) -> MrcLayout:
         what = f"its extended header is said to take {extended_bytes} of the file's {size} bytes"
         raise FormatError(path, what, _COPY_AGAIN)
     extended = _extended(header, start[HEADER_BYTES : HEADER_BYTES + extended_bytes], byte_order)
+    volume = frames > 1 and int(header["ispg"]) != 0
+    voxel = _voxel(header, width, volume)
     info = ImageInfo(
         path=path,
         format="MRC",
@@ -101,31 +109,60 @@ def read_mrc_layout(path: Path, start: bytes, size: int) -> MrcLayout:
         height=height,
         width=width,
         dtype=np.dtype(kind),
-        pixel_size=_pixel_size(header, width) or believable_pixel_size(extended.get("pixel_size", 0.0)),
-        volume=frames > 1 and int(header["ispg"]) != 0,
-        extended=extended,
+        pixel_size=square_pixel_size(voxel) or believable_pixel_size(extended.get("pixel_size", 0.0)),
+        volume=volume,
+        extended=extended | _crystal(header, volume),
+        voxel=voxel,
+        origin=_origin(header, voxel),
+        titles=tuple(read_titles(start)),
     )
     layout = MrcLayout(info, HEADER_BYTES + extended_bytes, np.dtype(kind).newbyteorder(byte_order), packed)
     _check_size(layout, size)
     return layout
 
 
-def _header(path: Path, start: bytes) -> tuple[np.void, ByteOrder]:
-    """Return the header's fields and the byte order."""
+def read_titles(start: bytes) -> list[str]:
+    """Return the titles (labels) in the first 1,024 bytes of an MRC file; those in use, at most ten."""
+    if len(start) < HEADER_BYTES:
+        return []
+    header = np.frombuffer(start[:HEADER_BYTES], dtype=HEADER_DTYPE)[0]
+    texts = [bytes(label).split(b"\0")[0].decode("latin-1").strip() for label in header["label"]]
+    return [text for text in texts if text]
+
+
+def read_header(path: Path, start: bytes) -> tuple[np.void, ByteOrder]:
+    """Return the fields of a header, whatever they say, and the byte order.
+
+    Args:
+        path: The file, for messages.
+        start: Its first bytes.
+
+    Raises:
+        FormatError: It ends before that, or is no MRC file.
+    """
+    if len(start) < HEADER_BYTES:
+        raise FormatError(path, f"it ends within the MRC header ({len(start)} bytes)", _COPY_AGAIN)
     fields = HEADER_DTYPE.newbyteorder("<")
     header = np.frombuffer(start[:HEADER_BYTES], dtype=fields)[0]
     if bytes(header["map"])[:3] != b"MAP":
         what = "it is not an MRC file: the letters MAP are missing from byte 209 on"
         raise FormatError(path, what, f"if it was to be one, it is unfinished or damaged: {_COPY_AGAIN}")
-    stamp = int(header["machst"][0])
-    # Without a known machine stamp: the mode is a small number in the right byte order only.
-    order = _ORDERS.get(stamp) or ("<" if 0 <= int(header["mode"]) < 256 else ">")
+    order = read_order(start)
     return np.frombuffer(start[:HEADER_BYTES], dtype=HEADER_DTYPE.newbyteorder(order))[0], order
 
 
-def _pixels(path: Path, header: np.void, mode: int) -> tuple[str, bool, int]:
+def read_order(start: bytes) -> ByteOrder:
+    """Return the byte order that the first 1,024 bytes of an MRC file say, "<" or ">"."""
+    header = np.frombuffer(start[:HEADER_BYTES], dtype=HEADER_DTYPE.newbyteorder("<"))[0]
+    # Without a known machine stamp: the mode is a small number in the right byte order only.
+    return _ORDERS.get(int(header["machst"][0])) or ("<" if 0 <= int(header["mode"]) < 256 else ">")
+
+
+def _pixels(path: Path, header: np.void, mode: int, transforms: bool) -> tuple[str, bool, int]:
     """Return the type of the pixels, whether they are packed in pairs, and the width of the image."""
-    if mode in (3, 4):
+    if transforms and mode == TRANSFORM_MODE:
+        return "c8", False, int(header["nx"])
+    if mode in (3, TRANSFORM_MODE):
         what = f"it holds complex numbers (mode {mode}): the transform of an image, not an image"
         raise FormatError(path, what, "transform it back in the program that wrote it")
     if mode not in DTYPES:
@@ -147,14 +184,43 @@ def _check_axes(path: Path, header: np.void) -> None:
         raise FormatError(path, what, "reorder the axes first, e.g. with a map utility of CCP4 or ChimeraX")
 
 
-def _pixel_size(header: np.void, width: int) -> float | None:
-    columns, rows = int(header["mx"]), int(header["my"])
-    if columns < 1 or rows < 1:
-        return None
+def _voxel(header: np.void, width: int, volume: bool) -> Sides:
+    """Return Å between sections (where they make a volume), rows and columns."""
+    cell = [float(header["cella"][axis]) for axis in "zyx"]
     # In files with two pixels per byte and the width in bytes, mx counts bytes as well.
-    x = float(header["cella"]["x"]) / (columns * width / int(header["nx"]))
-    y = float(header["cella"]["y"]) / rows
-    return believable_pixel_size(x) if math.isclose(x, y, rel_tol=_SQUARE) else None
+    samples = [int(header["mz"]), int(header["my"]), int(header["mx"]) * width / int(header["nx"])]
+    if not volume and int(header["mz"]) != int(header["nz"]):
+        samples[0] = 0
+    z, y, x = (
+        believable_pixel_size(side / number) if number >= 1 else None
+        for side, number in zip(cell, samples, strict=True)
+    )
+    return (z if int(header["nz"]) > 1 else None), y, x
+
+
+def _origin(header: np.void, voxel: Sides) -> tuple[float, float, float] | None:
+    """Return the origin (Å); where it is zero, the place of the first voxel in the grid of a larger map."""
+    found = [float(header["origin"][axis]) for axis in "zyx"]
+    if not any(found):
+        starts = (int(header[name]) for name in ("nzstart", "nystart", "nxstart"))
+        found = [start * (side or 0.0) for start, side in zip(starts, voxel, strict=True)]
+    if not any(found) or not all(map(math.isfinite, found)):
+        return None
+    return found[0], found[1], found[2]
+
+
+def _crystal(header: np.void, volume: bool) -> dict[str, Any]:
+    """Return what is not usual of a volume: a space group, angles of the cell, several volumes in a file."""
+    group = int(header["ispg"])
+    if not volume:
+        return {}
+    said: dict[str, Any] = {} if group == 1 else {"space_group": group}
+    angles = tuple(float(header["cellb"][name]) for name in ("alpha", "beta", "gamma"))
+    if any(angles) and angles != (90.0, 90.0, 90.0) and all(map(math.isfinite, angles)):
+        said["cell_angles"] = "{:g} {:g} {:g}".format(*angles)
+    if group >= _VOLUME_STACK:
+        said["sections_per_volume"] = int(header["mz"])
+    return said
 
 
 def _extended(header: np.void, block: bytes, byte_order: str) -> dict[str, Any]:

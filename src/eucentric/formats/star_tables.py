@@ -122,6 +122,9 @@ _LABELS: dict[type[Any], dict[str, str]] = {
     },
 }
 
+OPTICS_LABELS = {**_LABELS[StarOptics], "mtf_path": "rlnMtfFileName"}
+"""What RELION calls the values of an optics group, and the file of the detector's transfer function."""
+
 
 def write_movies_star(path: str | Path, optics: Sequence[StarOptics], movies: Iterable[StarMovie]) -> None:
     """Write a table of movies that RELION imports (`data_optics`, `data_movies`).

@@ -6,6 +6,7 @@ ask for any amount of memory. Here every directory and everything that it points
 """
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,10 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
                17: 8, 18: 8}  # fmt: skip
+_INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_TEXTS = (2, 7)
 _MAX_TAGS = 4096
+_MAX_TAG_BYTES = 2**24
 _COPY_AGAIN = "wait until it is written, or copy the file again from its source"
 
 
@@ -37,13 +41,14 @@ class _Flavour:
         return struct.calcsize(self.order + self.offset)
 
 
-def page_offsets(path: Path, file: BinaryIO, size: int) -> list[int]:
+def page_offsets(path: Path, file: BinaryIO, size: int, at_most: int | None = None) -> list[int]:
     """Return where the directory of every page begins.
 
     Args:
         path: The file, for messages.
         file: The file, open for reading; its position is changed.
         size: Size of the file in bytes.
+        at_most: How many pages to look at; by default all.
 
     Raises:
         FormatError: The chain leaves the file, runs in a circle, is empty or too long, or a tag points
@@ -52,7 +57,7 @@ def page_offsets(path: Path, file: BinaryIO, size: int) -> list[int]:
     flavour, offset = _start(path, file, size)
     offsets: list[int] = []
     seen: set[int] = set()
-    while offset:
+    while offset and len(offsets) != at_most:
         number = len(offsets) + 1
         if offset in seen:
             what = f"its pages run in a circle: after frame {number - 1} comes one that was there before"
@@ -65,6 +70,50 @@ def page_offsets(path: Path, file: BinaryIO, size: int) -> list[int]:
     if not offsets:
         raise FormatError(path, "it is a TIFF file without any page", _COPY_AGAIN)
     return offsets
+
+
+def read_tags(
+    path: Path, file: BinaryIO, size: int, offset: int, wanted: Collection[int]
+) -> dict[int, tuple[int, ...] | bytes]:
+    """Return the values of some tags of one page, a chain of pages having been checked by `page_offsets`.
+
+    Args:
+        path: The file, for messages.
+        file: The file, open for reading; its position is changed.
+        size: Size of the file in bytes.
+        offset: Where the page's directory begins.
+        wanted: The numbers of the tags.
+
+    Returns:
+        Integers, or the bytes of a text or of undefined data, by the tag's number. Tags that the page does
+        not have, and those of other types, are left out; of a tag that comes twice the first is taken.
+
+    Raises:
+        FormatError: A tag holds more than 16 MB.
+    """
+    flavour, _ = _start(path, file, size)
+    file.seek(offset)
+    (tags,) = struct.unpack(flavour.order + flavour.count, file.read(struct.calcsize("<" + flavour.count)))
+    entry_bytes = struct.calcsize("<" + flavour.entry)
+    found: dict[int, tuple[int, ...] | bytes] = {}
+    table = file.read(tags * entry_bytes)
+    for place, (tag, kind, count, pointer) in enumerate(
+        struct.iter_unpack(flavour.order + flavour.entry, table)
+    ):
+        if tag not in wanted or kind not in (*_INTEGERS, *_TEXTS):
+            continue
+        length = count * _TYPE_BYTES[kind]
+        if length > _MAX_TAG_BYTES:
+            raise FormatError(path, f"its tag {tag} claims {length} bytes", _COPY_AGAIN)
+        if length > flavour.inline_bytes:
+            file.seek(pointer)
+            value = file.read(length)
+        else:
+            end = (place + 1) * entry_bytes
+            value = table[end - flavour.inline_bytes : end][:length]
+        integers = f"{flavour.order}{count}{_INTEGERS.get(kind)}"
+        found.setdefault(tag, value if kind in _TEXTS else struct.unpack(integers, value))
+    return found
 
 
 def _start(path: Path, file: BinaryIO, size: int) -> tuple[_Flavour, int]:

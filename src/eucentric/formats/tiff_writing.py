@@ -13,7 +13,8 @@ from eucentric.formats.replacing import replacing
 
 TiffCompression = Literal["none", "lzw", "deflate", "zstd"]
 
-_DTYPES = {"u1", "i2", "u2", "f4"}
+DTYPES = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16"}
+"""Types of pixels that are written."""
 _CLASSIC_BYTES = 2**32 - 2**26  # leaves room for tags, and for noise that grows when it is compressed
 _ANGSTROM_PER_CENTIMETRE = 1e8
 
@@ -24,6 +25,7 @@ def write_tiff(
     *,
     compression: TiffCompression = "lzw",
     pixel_size: float | None = None,
+    description: str | None = None,
 ) -> None:
     """Write a movie or an image as TIFF, one page per frame, each turned so that its top row comes first.
 
@@ -33,9 +35,11 @@ def write_tiff(
     Args:
         path: The file.
         frames: An image [y, x], a movie [frame, y, x], or an iterable of frames [y, x], which are written
-            one by one; uint8, int16, uint16 or float32, in MRC row order.
+            one by one, in MRC row order. Integers of 8 to 64 bits, floats of 16 to 64, complex numbers; many
+            programs read only uint8, int16, uint16 and float32.
         compression: How the pages are compressed, always without loss.
         pixel_size: Å/px, kept in the resolution tags; None leaves them out.
+        description: Text of the first page's description, such as OME-XML.
 
     Raises:
         ValueError: No frames, frames of different shapes or types, of a type that is not written, or a
@@ -53,6 +57,7 @@ def write_tiff(
         resolution = _ANGSTROM_PER_CENTIMETRE / pixel_size
         options |= {"resolution": (resolution, resolution), "resolutionunit": "CENTIMETER"}
     first: NDArray[Any] | None = None
+    text = None if description is None else description.encode()
     with (
         replacing(Path(path)) as temporary,
         tifffile.TiffWriter(temporary, bigtiff=_needs_big(frames), byteorder="<") as writer,
@@ -60,14 +65,15 @@ def write_tiff(
         for frame in frames:
             first = frame if first is None else first
             _check_frame(frame, first, path)
-            writer.write(frame[::-1], **options)
+            writer.write(frame[::-1], description=text, **options)
+            text = None
         if first is None:
             raise ValueError(f"no frames to write to {path}")
 
 
 def _check_frame(frame: NDArray[Any], first: NDArray[Any], path: str | Path) -> None:
-    if frame.ndim != 2 or frame.dtype.str[1:] not in _DTYPES:
-        raise ValueError(f"TIFF is written from uint8, int16, uint16 or float32 frames [y, x] ({path})")
+    if frame.ndim != 2 or frame.dtype.str[1:] not in DTYPES:
+        raise ValueError(f"TIFF cannot hold {frame.ndim}-dimensional frames of {frame.dtype} ({path})")
     if frame.shape != first.shape or frame.dtype != first.dtype:
         raise ValueError(
             f"frames differ: {first.shape} {first.dtype}, then {frame.shape} {frame.dtype} ({path})"

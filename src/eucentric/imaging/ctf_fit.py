@@ -1,29 +1,32 @@
 """Fitting the contrast transfer function to the rings in a power spectrum.
 
-The logarithm of the spectrum is averaged in sectors. A model, CTF² times a falling envelope, is compared
-with it after everything smooth (a spline along the frequency) has been taken out of both, so that
-no background needs to be known. Because the correlation is a sum over sectors, one table of sector against
-defocus serves a search over all astigmatisms at once; the best is then refined.
+The logarithm of the spectrum is averaged in sectors (`polar_spectrum`), the rings are found in it
+(`ctf_search`), it is averaged along them to see how far they reach (`ring_profile`), and the fit is compared
+with the second best (`ctf_confidence`).
 
 Sources: Rohou & Grigorieff (2015), J. Struct. Biol. 192, 216 (CTFFIND4); Zhang (2016), J. Struct. Biol. 193,
 1 (Gctf: averaging along rings of equal phase); Tegunov & Cramer (2019), Nat. Methods 16, 1146 (Warp).
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Required, TypedDict, Unpack
 
-import numpy as np
-import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
-from eucentric.imaging.ctf import CTFOptics, contrast_transfer, electron_wavelength
-from eucentric.imaging.polar_spectrum import FloatArray, PolarSpectrum, polar_spectrum
+from eucentric.imaging.ctf import CTFOptics
+from eucentric.imaging.ctf_confidence import fit_confidence
+from eucentric.imaging.ctf_model import CTFLimits
+from eucentric.imaging.ctf_picture import ctf_picture
+from eucentric.imaging.ctf_refine import RingFit, ring_errors
+from eucentric.imaging.ctf_search import find_rings
+from eucentric.imaging.ctf_tilt import Plane, Tilt, find_plane, is_believed, straightened
+from eucentric.imaging.ice_ring import ice_ring
+from eucentric.imaging.polar_spectrum import PolarSpectrum, polar_spectrum
 from eucentric.imaging.ring_profile import RingProfile, ring_profile
-from eucentric.imaging.spectrum import power_spectrum, spectrum_frequencies
+from eucentric.imaging.spectrum import LocalSpectra, local_spectra, power_spectrum
 
-_ENVELOPES = (2.0, 8.0, 30.0, 100.0)  # Å²; B of exp(-B k²), from rings to 2 Å to rings to 10 Å
-_ANGLES = 12  # directions of astigmatism tried, 15° apart
+_SETTLED = 15.0  # Å; by which a plane of defocus may still move at the outermost tile
+_LEAST_PIXELS = 2.2  # in the finest rings that are used: the last frequencies are left to the noise
 
 
 class CTFFit(NamedTuple):
@@ -36,64 +39,97 @@ class CTFFit(NamedTuple):
     defocus_angle: float
     """Angle of U from the x axis, degrees, 0 to less than 180"""
     phase_shift: float
-    """Additional phase shift of a phase plate, degrees, as given"""
+    """Additional phase shift of a phase plate, degrees, as given or as fitted"""
+    defocus_error: float
+    """Standard deviation of the mean defocus in Å, if the rings are the right ones"""
+    phase_shift_error: float | None
+    """Its standard deviation in degrees where it was fitted"""
     score: float
     """Correlation between the spectrum in sectors and the model, -1 to 1"""
     resolution: float
     """Resolution in Å up to which the rings follow the model"""
+    confidence: float
+    """Probability that there are rings and that the mean defocus is right within 300 Å"""
+    tilt: Tilt | None
+    """Tilt of the specimen, where one was looked for and found"""
+    ice_ring: float | None
+    """Power at 3.67 Å over that around it, minus one; None where the spectrum ends before"""
     profile: RingProfile
     """The curves along the rings"""
     diagnostic: Tensor
-    """[n, n], 0 to 1, zero frequency at [n // 2, n // 2]: spectrum on the left, model on the right"""
+    """[512, 512], 0 to 1, as `ctf_picture` makes it: spectrum on the left, its average along the fitted rings
+    and the fit on the right"""
+
+
+class FitOptions(TypedDict, total=False):
+    """The optics, and what is searched."""
+
+    voltage: Required[float]
+    """Acceleration voltage in kV"""
+    spherical_aberration: Required[float]
+    """Cs in mm"""
+    amplitude_contrast: Required[float]
+    """Fraction of amplitude contrast, 0 to 1"""
+    phase_shift: float | tuple[float, float]
+    """Additional phase shift of a phase plate, degrees (0). A pair is a range in which it is fitted; CTF² is
+    the same after 180°, so the range is no wider than that"""
+    expected_phase_shift: tuple[float, float] | None
+    """A fitted phase shift that is likelier than others, and its standard deviation, degrees (None)"""
+    min_defocus: float
+    """Smallest mean defocus searched, Å, underfocus positive (3,000)"""
+    max_defocus: float
+    """Largest mean defocus searched, Å (50,000)"""
+    max_astigmatism: float
+    """Largest difference between U and V searched, Å (3,000)"""
+    min_resolution: float
+    """Lowest resolution used, Å (30)"""
+    max_resolution: float
+    """Highest resolution used, Å (3), as far as the spectrum holds it; the last tenth of what the pixel size
+    allows is left to the noise"""
 
 
 def estimate_ctf(
     image: Tensor,
     pixel_size: float,
     *,
-    voltage: float,
-    spherical_aberration: float,
-    amplitude_contrast: float,
-    phase_shift: float = 0.0,
-    min_defocus: float = 3_000.0,
-    max_defocus: float = 50_000.0,
-    max_astigmatism: float = 3_000.0,
-    min_resolution: float = 30.0,
-    max_resolution: float = 3.0,
+    other: tuple[Tensor, float] | None = None,
+    fit_tilt: bool = False,
+    stage_tilt: float | None = None,
+    **options: Unpack[FitOptions],
 ) -> CTFFit:
     """Fit the contrast transfer function to a micrograph [y, x] of `pixel_size` Å.
 
-    Parameters and errors are those of `fit_ctf`.
+    Args:
+        image: The micrograph.
+        pixel_size: Its pixel size in Å.
+        other: Another power spectrum of it, and the pixel size that this stands for, as of `fit_ctf`.
+        fit_tilt: Whether to look for a tilt of the specimen. Where one is found the defocus is that at the
+            image's centre, and all figures are of the spectrum with the tilt taken out.
+        stage_tilt: Tilt of the stage in degrees, which is likelier than others; its sign does not count.
+        **options: The optics, and what is searched.
+
+    Raises:
+        ValueError: as `fit_ctf` and `power_spectrum`.
     """
-    spectrum, spectrum_pixel_size = power_spectrum(image, pixel_size)
-    return fit_ctf(
-        spectrum,
-        spectrum_pixel_size,
-        voltage=voltage,
-        spherical_aberration=spherical_aberration,
-        amplitude_contrast=amplitude_contrast,
-        phase_shift=phase_shift,
-        min_defocus=min_defocus,
-        max_defocus=max_defocus,
-        max_astigmatism=max_astigmatism,
-        min_resolution=min_resolution,
-        max_resolution=max_resolution,
-    )
+    if not fit_tilt:
+        return fit_ctf(*power_spectrum(image, pixel_size), other=other, **options)
+    local = local_spectra(image, pixel_size)
+    solved = _solve(local.mean, local.pixel_size, options)
+    plane = find_plane(local, solved.polar, solved.optics, solved.fit)
+    if plane is not None and is_believed(plane, stage_tilt):
+        sharper, tilt = _straightened(local, solved, plane, options)
+        if sharper.fit.score > solved.fit.score:
+            return _described(sharper, tilt)
+    others = [] if other is None else [_solve(*other, options)]
+    return _described(max([solved, *others], key=lambda each: each.fit.score))
 
 
 def fit_ctf(
     spectrum: Tensor,
     pixel_size: float,
     *,
-    voltage: float,
-    spherical_aberration: float,
-    amplitude_contrast: float,
-    phase_shift: float = 0.0,
-    min_defocus: float = 3_000.0,
-    max_defocus: float = 50_000.0,
-    max_astigmatism: float = 3_000.0,
-    min_resolution: float = 30.0,
-    max_resolution: float = 3.0,
+    other: tuple[Tensor, float] | None = None,
+    **options: Unpack[FitOptions],
 ) -> CTFFit:
     """Fit the contrast transfer function to a power spectrum, as `power_spectrum` makes it.
 
@@ -102,125 +138,103 @@ def fit_ctf(
     Args:
         spectrum: Power [n, n], zero frequency at [n // 2, n // 2].
         pixel_size: Pixel size in Å that the spectrum stands for.
-        voltage: Acceleration voltage in kV.
-        spherical_aberration: Cs in mm.
-        amplitude_contrast: Fraction of amplitude contrast, 0 to 1.
-        phase_shift: Additional phase shift of a phase plate, degrees; taken as given, not fitted.
-        min_defocus: Smallest mean defocus searched, Å, underfocus positive.
-        max_defocus: Largest mean defocus searched, Å.
-        max_astigmatism: Largest difference between U and V searched, Å.
-        min_resolution: Lowest resolution used, Å.
-        max_resolution: Highest resolution used, Å; no more than the spectrum holds.
+        other: Another spectrum of the same image, and its pixel size; both are fitted, and the result is that
+            whose rings follow the model better.
+        **options: The optics, and what is searched.
 
     Raises:
         ValueError: the limits are not in order, or leave too little of the spectrum to fit.
     """
-    if not (0 < min_defocus < max_defocus and 0 < max_resolution < min_resolution and max_astigmatism >= 0):
+    spectra = [(spectrum, pixel_size), *([] if other is None else [other])]
+    best = max((_solve(*each, options) for each in spectra), key=lambda solved: solved.fit.score)
+    return _described(best)
+
+
+def _straightened(
+    local: LocalSpectra, solved: "_Solved", plane: Plane, options: FitOptions
+) -> tuple["_Solved", Tilt]:
+    """Return the fit with a tilt taken out, and the tilt."""
+    gain, reach = plane.gain, float(local.centres.abs().max())
+    for _ in range(3):
+        spectrum = straightened(local, solved.optics, solved.fit, plane)
+        solved = _solve(spectrum, local.pixel_size, options)
+        # The plane is found anew among rings as sharp as they are.
+        before, plane = plane, find_plane(local, solved.polar, solved.optics, solved.fit) or plane
+        if math.dist(plane.slope, before.slope) * reach < _SETTLED:
+            break
+    return solved, plane._replace(gain=gain).tilt
+
+
+class _Solved(NamedTuple):
+    """A spectrum and its rings."""
+
+    spectrum: Tensor
+    pixel_size: float
+    polar: PolarSpectrum
+    optics: CTFOptics
+    limits: CTFLimits
+    fit: RingFit
+
+
+def _solve(spectrum: Tensor, pixel_size: float, options: FitOptions) -> _Solved:
+    optics, limits = _optics(options), _limits(options)
+    lowest, highest = options.get("min_resolution", 30.0), options.get("max_resolution", 3.0)
+    if not 0 < highest < lowest:
         raise ValueError(
-            f"Defocus from {min_defocus} to {max_defocus} Å, astigmatism to {max_astigmatism} Å and"
-            f" resolution from {min_resolution} to {max_resolution} Å leave nothing; mend the limits."
+            f"Resolutions from {lowest} to {highest} Å leave nothing; mend the limits, the lower (in Å the"
+            " larger) first."
         )
-    optics = CTFOptics(voltage, spherical_aberration, amplitude_contrast, phase_shift)
-    polar = polar_spectrum(spectrum, pixel_size, 1 / min_resolution, 1 / max_resolution)
-    start = _search(polar, optics, min_defocus, max_defocus, max_astigmatism)
-    mean, cosine, sine, score = _refine(polar, optics, start)
-    half = math.hypot(cosine, sine)
-    axes = (mean + half, mean - half, math.degrees(math.atan2(sine, cosine) / 2) % 180)
+    polar = polar_spectrum(spectrum, pixel_size, 1 / lowest, 1 / max(highest, _LEAST_PIXELS * pixel_size))
+    fit = find_rings(polar, optics, limits)
+    return _Solved(
+        spectrum, pixel_size, polar, optics._replace(phase_shift=fit.rings.phase_shift), limits, fit
+    )
+
+
+def _optics(options: FitOptions) -> CTFOptics:
+    return CTFOptics(options["voltage"], options["spherical_aberration"], options["amplitude_contrast"])
+
+
+def _limits(options: FitOptions) -> CTFLimits:
+    phases = options.get("phase_shift", 0.0)
+    least, most = phases if isinstance(phases, tuple) else (phases, phases)
+    if not 0 <= most - least <= 180:
+        raise ValueError(
+            f"A phase shift from {least} to {most}° cannot be searched; give a range in order, no wider than"
+            " 180°."
+        )
+    limits = CTFLimits(
+        options.get("min_defocus", 3_000.0),
+        options.get("max_defocus", 50_000.0),
+        options.get("max_astigmatism", 3_000.0),
+        least,
+        most,
+        options.get("expected_phase_shift"),
+    )
+    if not (0 < limits.min_defocus < limits.max_defocus and limits.max_astigmatism >= 0):
+        raise ValueError(
+            f"Defocus from {limits.min_defocus} to {limits.max_defocus} Å and astigmatism to"
+            f" {limits.max_astigmatism} Å leave nothing; mend the limits."
+        )
+    return limits
+
+
+def _described(solved: _Solved, tilt: Tilt | None = None) -> CTFFit:
+    """Return all that is told of a fit."""
+    spectrum, pixel_size, polar, optics, limits, fit = solved
+    axes = fit.rings.axes
     profile = ring_profile(polar, *axes, optics)
+    errors = ring_errors(polar, optics, limits, fit)
     return CTFFit(
         *axes,
-        phase_shift=phase_shift,
-        score=score,
+        phase_shift=fit.rings.phase_shift,
+        defocus_error=errors.mean,
+        phase_shift_error=errors.phase_shift,
+        score=fit.score,
         resolution=profile.resolution,
+        confidence=fit_confidence(polar, optics, limits, fit),
+        tilt=tilt,
+        ice_ring=ice_ring(spectrum, pixel_size),
         profile=profile,
-        diagnostic=_diagnostic(polar, pixel_size, axes, optics),
+        diagnostic=ctf_picture(spectrum, polar, pixel_size, axes, optics, profile),
     )
-
-
-def _search(
-    polar: PolarSpectrum, optics: CTFOptics, min_defocus: float, max_defocus: float, max_astigmatism: float
-) -> FloatArray:
-    """Return mean defocus, the two components of astigmatism (Å) and envelope (Å²) of the best coarse fit."""
-    wavelength = electron_wavelength(optics.voltage)
-    # The phase of CTF² changes by no more than 0.8 from one defocus to the next at 4 Å, or at the edge.
-    step = 0.8 / (2 * math.pi * wavelength * min(polar.frequency[-1], 0.25) ** 2)
-    margin = math.ceil(max_astigmatism / 2 / step)
-    means = np.arange(min_defocus, max_defocus + step, step)
-    table_defocus = min_defocus + step * np.arange(-margin, len(means) + margin)
-    halves = np.arange(0, margin + 1) * step
-    astigmatisms = [(0.0, 0.0), *((h, a * math.pi / _ANGLES) for h in halves[1:] for a in range(_ANGLES))]
-    squared = _squared_transfer(polar.frequency[None, :], np.zeros((1, 1)), table_defocus[:, None], optics)
-    best, found = -math.inf, np.zeros(4)
-    for envelope in _ENVELOPES:
-        model = polar.without_smooth(squared * np.exp(-envelope * polar.frequency**2))
-        model /= np.linalg.norm(model, axis=1, keepdims=True)
-        table = model @ polar.values.T
-        for half, angle in astigmatisms:
-            local = np.rint(half / step * np.cos(2 * (polar.angle - angle))).astype(np.int64) + margin
-            columns = [table[first : first + len(means), sector] for sector, first in enumerate(local)]
-            scores = np.sum(columns, axis=0)
-            place = int(np.argmax(scores))
-            if scores[place] > best:
-                best = float(scores[place])
-                mean, components = means[place], (half * math.cos(2 * angle), half * math.sin(2 * angle))
-                found = np.array([mean, *components, envelope])
-    return found
-
-
-def _refine(polar: PolarSpectrum, optics: CTFOptics, start: FloatArray) -> tuple[float, float, float, float]:
-    """Return mean defocus, the two components of astigmatism (Å) and the score at the best correlation."""
-    x = polar.frequency * np.cos(polar.angle)[:, None]
-    y = polar.frequency * np.sin(polar.angle)[:, None]
-    direction = 2 * polar.angle[:, None]
-    data = polar.values / max(_length(polar.values), 1e-6)
-
-    def loss(scaled: FloatArray) -> float:
-        mean, cosine, sine = start[:3] + 100 * scaled[:3]
-        defocus = mean + cosine * np.cos(direction) + sine * np.sin(direction)
-        envelope = np.exp(-start[3] * np.exp(scaled[3]) * polar.frequency**2)
-        model = polar.without_smooth(_squared_transfer(x, y, defocus, optics) * envelope)
-        return -float((model * data).sum() / _length(model))
-
-    # Steps of 100 Å and of e in the envelope are about equally large changes of the model.
-    simplex = np.vstack([np.zeros(4), 0.5 * np.eye(4)])
-    result = minimize(
-        loss,
-        np.zeros(4),
-        method="Nelder-Mead",
-        bounds=[(-10, 10)] * 3 + [(-3, 3)],
-        options={"initial_simplex": simplex, "xatol": 0.01, "fatol": 1e-6, "maxiter": 400},
-    )
-    mean, cosine, sine = start[:3] + 100 * result.x[:3]
-    return float(mean), float(cosine), float(sine), -float(result.fun)
-
-
-def _length(values: FloatArray) -> float:
-    # Not np.linalg.norm: for so few numbers the threads of BLAS cost more than the sum.
-    return math.sqrt(float(np.square(values).sum()))
-
-
-def _squared_transfer(x: FloatArray, y: FloatArray, defocus: FloatArray, optics: CTFOptics) -> FloatArray:
-    """Return CTF² at frequencies (1/Å) for a defocus (Å) that is an array like them."""
-    wavelength = electron_wavelength(optics.voltage)
-    square = x**2 + y**2
-    constant = math.radians(optics.phase_shift) + math.asin(optics.amplitude_contrast)
-    aberration = math.pi / 2 * optics.spherical_aberration * 1e7 * wavelength**3
-    phase = math.pi * wavelength * defocus * square - aberration * square**2 + constant
-    return np.asarray(np.sin(phase) ** 2, dtype=np.float64)
-
-
-def _diagnostic(
-    polar: PolarSpectrum, pixel_size: float, axes: tuple[float, float, float], optics: CTFOptics
-) -> Tensor:
-    flat = polar.flat
-    size = flat.shape[0]
-    x, y = spectrum_frequencies(size, pixel_size, flat.device)
-    transfer = contrast_transfer(
-        x, y, defocus_u=axes[0], defocus_v=axes[1], defocus_angle=axes[2], **optics._asdict()
-    )
-    frequency = torch.hypot(x, y)
-    inside = (frequency >= polar.frequency[0]) & (frequency <= polar.frequency[-1])
-    low, high = (torch.quantile(flat[inside][:: max(1, flat.numel() // 100_000)], q) for q in (0.02, 0.98))
-    shown = ((flat - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
-    left = torch.arange(size, device=flat.device)[None, :] < size // 2
-    return torch.where(inside, torch.where(left, shown, transfer.square()), 0.0)

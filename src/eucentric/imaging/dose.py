@@ -1,6 +1,10 @@
 """How radiation damage weakens the signal, and how frames are weighted for it."""
 
+from typing import NamedTuple
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from eucentric.imaging.ctf import electron_speed
@@ -53,3 +57,49 @@ def dose_weights(
     dose = dose.reshape(-1, *(1,) * frequency.dim())
     weights = torch.exp(-dose / (2 * critical_dose(frequency, voltage)))
     return weights / weights.square().mean(dim=0).sqrt() if flat_noise else weights
+
+
+class DoseBasis(NamedTuple):
+    """Dose weights w[frame](k) as mixtures Σ factors[frame, n] · functions[n](k) of a few functions."""
+
+    factors: NDArray[np.float64]
+    """[frame, n]; those of the first function are 1"""
+    functions: Tensor
+    """[n, step], at frequencies of 0, 1 / scale, 2 / scale, ... 1/Å"""
+    scale: float
+    """Steps per 1/Å"""
+
+
+def dose_basis(
+    frames: int, highest: float, *, dose_per_frame: float, voltage: float, tolerance: float = 5e-3
+) -> DoseBasis:
+    """Return functions of frequency of which the dose weights of all frames are mixtures.
+
+    The weights (see `dose_weights`, with flat noise) are smooth functions of dose and frequency, so four
+    functions make those of forty frames to half a percent, which costs less than 1/10,000 of the signal
+    (five make them to 0.04 %). They come from the singular values of all weights,
+    once their mean over the frames, the first function, is taken out.
+
+    Args:
+        frames: Number of frames.
+        highest: Highest frequency along an axis, in 1/Å; the diagonal reaches √2 further.
+        dose_per_frame: e⁻/Å²; zero gives a single function, 1.
+        voltage: Acceleration voltage in kV.
+        tolerance: Largest error of a weight.
+    """
+    steps = 8192
+    scale = (steps - 2) / (1.42 * highest)
+    if dose_per_frame == 0:
+        return DoseBasis(np.ones((frames, 1)), torch.ones(1, steps), scale)
+    frequency = torch.arange(steps, dtype=torch.float64) / scale
+    weights = dose_weights(frequency, frames, dose_per_frame=dose_per_frame, voltage=voltage).numpy()
+    mean = weights.mean(axis=0)
+    left, sizes, _ = np.linalg.svd((weights - mean)[:, ::8], full_matrices=False)
+    for count in range(len(sizes) + 1):
+        chosen = left[:, :count]
+        rest = weights - mean - chosen @ (chosen.T @ (weights - mean))
+        if np.abs(rest).max() < tolerance:
+            break
+    functions = np.concatenate([mean[None], chosen.T @ (weights - mean)])
+    factors = np.concatenate([np.ones((frames, 1)), chosen], axis=1)
+    return DoseBasis(factors, torch.from_numpy(functions).float(), scale)

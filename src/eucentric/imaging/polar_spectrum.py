@@ -1,6 +1,7 @@
 """A power spectrum in sectors, with everything smooth along the frequency taken out."""
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,14 +10,37 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from eucentric.imaging.spectrum import spectrum_frequencies
-
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
-_SECTORS = 36
+SECTORS = 36
 _SMOOTH_TERMS = 7  # cubic splines that describe the background from lowest to highest frequency
 _FEWEST_RINGS = 24
 _NO_POWER = 1e-30  # stands for zero, which has no logarithm
+
+
+class SpectrumGrid(NamedTuple):
+    """Which pixels of the half with x >= 0 of a centred spectrum count, and where they lie."""
+
+    size: int
+    """Edge of the whole spectrum"""
+    first: int
+    """Radius in pixels of the first ring"""
+    rings: int
+    """Number of rings"""
+    pixel: IntArray
+    """[pixel]: place in the half [n, n // 2], flattened"""
+    ring: IntArray
+    """[pixel]: number of its ring"""
+    cell: IntArray
+    """[pixel]: number of its sector times the number of rings, plus that of its ring"""
+    counts: FloatArray
+    """[sector, ring]: number of pixels"""
+
+    def frequencies(self, step: float) -> tuple[FloatArray, FloatArray]:
+        """Return the frequencies (x, y) of the pixels in 1/Å, for a `step` in 1/Å from pixel to pixel."""
+        row, column = np.divmod(self.pixel, self.size // 2)
+        return column * step, (row - self.size // 2) * step
 
 
 class PolarSpectrum(NamedTuple):
@@ -32,12 +56,12 @@ class PolarSpectrum(NamedTuple):
     """[ring]: square roots of the rings' weights"""
     smooth: FloatArray
     """[ring, term]: orthonormal basis of what is taken out"""
-    flat: Tensor
-    """[n, n]: log power without background, zero outside the range of frequencies"""
-    pixel_frequency: tuple[FloatArray, FloatArray]
-    """[pixel], (x, y) in 1/Å: of the pixels in the range with y >= 0"""
+    background: FloatArray
+    """[ring]: the smooth part of the log power"""
+    grid: SpectrumGrid
+    """The pixels"""
     pixel_values: FloatArray
-    """[pixel]: log power of the same pixels without background"""
+    """[pixel]: log power of the pixels of the grid without background"""
 
     def without_smooth(self, model: FloatArray) -> FloatArray:
         """Return a model [..., ring], weighted and without its smooth part, to compare with `values`."""
@@ -62,57 +86,52 @@ def polar_spectrum(spectrum: Tensor, pixel_size: float, lowest: float, highest: 
             f"Between {1 / lowest:.1f} and {1 / highest:.1f} Å a spectrum of {size} pixels of"
             f" {pixel_size:.2f} Å has too few rings to fit; widen the range or use larger tiles."
         )
-    # Friedel: the half with y >= 0 holds everything.
-    f_x, f_y = spectrum_frequencies(size, pixel_size, spectrum.device)
-    half_x, half_y = (f.expand(size, size)[size // 2 :].flatten() for f in (f_x, f_y))
-    ring = torch.round(torch.hypot(half_x, half_y) / step).long()
-    kept = ((ring >= first) & (ring <= last)).nonzero()[:, 0]
-    power = spectrum[size // 2 :].flatten()[kept]
-    log_power, x, y = (
-        part.double().cpu().numpy()
-        for part in (torch.log(power.clamp(min=_NO_POWER)), half_x[kept], half_y[kept])
-    )
-    place = (ring[kept] - first).cpu().numpy()
-    rings = last - first + 1
-    background, smooth, weight = _background(log_power, place, rings)
-    pixel_values = log_power - background[place]
-    sector = np.minimum((np.arctan2(y, x) % math.pi / math.pi * _SECTORS).astype(np.int64), _SECTORS - 1)
-    cell = sector * rings + place
-    count = np.bincount(cell, minlength=_SECTORS * rings)
-    means = np.bincount(cell, pixel_values, minlength=_SECTORS * rings) / np.maximum(count, 1)
-    values = means.reshape(_SECTORS, rings) * weight
+    grid = spectrum_grid(size, first, last)
+    # Friedel: the half with x >= 0 holds everything.
+    log_power = torch.log(spectrum[:, size // 2 :].clamp(min=_NO_POWER)).cpu().numpy().ravel()
+    pixel_values = log_power[grid.pixel].astype(np.float64)
+    background, smooth, weight = _background(pixel_values, grid)
+    pixel_values -= background[grid.ring]
+    total = np.bincount(grid.cell, pixel_values, minlength=grid.counts.size)
+    values = total.reshape(grid.counts.shape) / np.maximum(grid.counts, 1) * weight
     values -= (values @ smooth) @ smooth.T
-    flat = _flat(spectrum, first, background)
     return PolarSpectrum(
-        frequency=(first + np.arange(rings, dtype=np.float64)) * step,
-        angle=(np.arange(_SECTORS) + 0.5) * math.pi / _SECTORS,
+        frequency=(first + np.arange(grid.rings, dtype=np.float64)) * step,
+        angle=(np.arange(SECTORS) + 0.5) * math.pi / SECTORS,
         values=values,
         weight=weight,
         smooth=smooth,
-        flat=flat,
-        pixel_frequency=(x, y),
+        background=background,
+        grid=grid,
         pixel_values=pixel_values,
     )
 
 
-def _background(log_power: FloatArray, ring: NDArray[np.int64], rings: int) -> tuple[FloatArray, ...]:
+@lru_cache(maxsize=4)
+def spectrum_grid(size: int, first: int, last: int) -> SpectrumGrid:
+    """Return the pixels of rings `first` to `last` of a spectrum [size, size]; a session has few kinds."""
+    half = size // 2
+    y, x = np.arange(size)[:, None] - half, np.arange(half)[None, :]
+    radius = np.rint(np.hypot(x, y)).astype(np.int64).ravel()
+    pixel = np.flatnonzero((radius >= first) & (radius <= last))
+    ring, rings = radius[pixel] - first, last - first + 1
+    row, column = np.divmod(pixel, half)
+    angle = np.arctan2(row - half, column) % math.pi
+    sector = np.minimum((angle / math.pi * SECTORS).astype(np.int64), SECTORS - 1)
+    cell = sector * rings + ring
+    count = np.bincount(cell, minlength=SECTORS * rings).reshape(SECTORS, rings).astype(np.float64)
+    return SpectrumGrid(size, first, rings, pixel, ring, cell, count)
+
+
+def _background(log_power: FloatArray, grid: SpectrumGrid) -> tuple[FloatArray, ...]:
     """Return the background [ring], the orthonormal smooth basis [ring, term] and the weights [ring]."""
-    count = np.bincount(ring, minlength=rings)
-    mean = np.bincount(ring, log_power, minlength=rings) / np.maximum(count, 1)
+    count = grid.counts.sum(axis=0)
+    mean = np.bincount(grid.ring, log_power, minlength=grid.rings) / np.maximum(count, 1)
     weight = np.sqrt(count / count.mean())
-    place = np.linspace(0, 1, rings)
+    place = np.linspace(0, 1, grid.rings)
     inner = np.linspace(0, 1, _SMOOTH_TERMS - 2)
     knots = np.concatenate([[0] * 3, inner, [1] * 3])
     splines = BSpline.design_matrix(place, knots, 3).toarray()
     smooth = np.linalg.qr(splines * weight[:, None])[0]
     background = smooth @ (smooth.T @ (mean * weight)) / weight
     return background, smooth, weight
-
-
-def _flat(spectrum: Tensor, first: int, background: FloatArray) -> Tensor:
-    size = spectrum.shape[0]
-    axis = torch.arange(size, device=spectrum.device, dtype=torch.float32) - size // 2
-    ring = torch.round(torch.hypot(axis[None, :], axis[:, None])).long() - first
-    inside = (ring >= 0) & (ring < len(background))
-    level = torch.from_numpy(background).to(spectrum)[ring.clamp(0, len(background) - 1)]
-    return torch.where(inside, torch.log(spectrum.clamp(min=_NO_POWER)) - level, 0.0)

@@ -41,15 +41,8 @@ def ring_profile(
 
     Source: Zhang (2016), J. Struct. Biol. 193, 1; Rohou & Grigorieff (2015), J. Struct. Biol. 192, 216.
     """
-    x, y = polar.pixel_frequency
-    phase = ctf_phase(
-        torch.from_numpy(x),
-        torch.from_numpy(y),
-        defocus_u=defocus_u,
-        defocus_v=defocus_v,
-        defocus_angle=defocus_angle,
-        **optics._asdict(),
-    ).numpy()
+    x, y = polar.grid.frequencies(float(polar.frequency[1] - polar.frequency[0]))
+    phase = _phase(x, y, (defocus_u, defocus_v, defocus_angle), optics)
     mean = (defocus_u + defocus_v) / 2
     frequency = polar.frequency
     step = frequency[1] - frequency[0]
@@ -64,6 +57,33 @@ def ring_profile(
     below = np.flatnonzero(correlation < _THRESHOLD)
     last = len(frequency) - 1 if len(below) == 0 else max(int(below[0]) - 1, 0)
     return RingProfile(frequency, spectrum, model, correlation, float(1 / frequency[last]))
+
+
+def ring_frequency(
+    x: FloatArray, y: FloatArray, axes: tuple[float, float, float], optics: CTFOptics
+) -> FloatArray:
+    """Return the frequency (1/Å) of the rings on which frequencies (x, y) lie, as in `RingProfile`.
+
+    Args:
+        x: Frequencies along x in 1/Å.
+        y: Frequencies along y, of the same shape.
+        axes: Defocus U and V in Å, and the angle of U in degrees.
+        optics: The rest of the optics.
+    """
+    mean = (axes[0] + axes[1]) / 2
+    return _frequency_of_phase(_phase(x, y, axes, optics), x**2 + y**2, mean, optics)
+
+
+def _phase(x: FloatArray, y: FloatArray, axes: tuple[float, float, float], optics: CTFOptics) -> FloatArray:
+    phase = ctf_phase(
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        defocus_u=axes[0],
+        defocus_v=axes[1],
+        defocus_angle=axes[2],
+        **optics._asdict(),
+    )
+    return np.asarray(phase.numpy(), dtype=np.float64)
 
 
 def _frequency_of_phase(

@@ -105,7 +105,7 @@ def project_molecules(
     """
     turned = np.asarray(orientations, np.float32)[:, :2]
     origins = np.asarray(centres, np.float32)
-    squared = _squared_frequency(shape, pixel_size)
+    squared = squared_frequency(shape, pixel_size)
     spectrum = np.zeros(squared.shape, np.complex64)
     for element, positions in molecule.positions.items():
         image = np.zeros(shape, np.float32)
@@ -132,7 +132,7 @@ def molecule_volume(molecule: Molecule, size: int, pixel_size: float) -> FloatAr
         Potential [z, y, x] in V, relative to ice. Its sum along z times the pixel size is the projection.
     """
     shape = (size, size, size)
-    squared = _squared_frequency(shape, pixel_size)
+    squared = squared_frequency(shape, pixel_size)
     spectrum = np.zeros(squared.shape, np.complex64)
     for element, positions in molecule.positions.items():
         grid = np.zeros(shape, np.float32)
@@ -165,8 +165,8 @@ def ice_potential(
     Returns:
         Projected potential [y, x] in V·Å without its mean.
     """
-    squared = _squared_frequency(shape, pixel_size)
-    water = _isolated_potential("O", squared) + 2 * _isolated_potential("H", squared)
+    squared = squared_frequency(shape, pixel_size)
+    water = isolated_potential("O", squared) + 2 * isolated_potential("H", squared)
     power = _ICE_DENSITY * thickness * water**2 * _ice_structure(np.sqrt(squared))
     power *= _remaining_power(squared, dose)
     noise = rng.standard_normal(shape, dtype=np.float32)
@@ -178,8 +178,8 @@ def ice_potential(
     return ice
 
 
-def _squared_frequency(shape: tuple[int, ...], pixel_size: float) -> FloatArray:
-    """Return k² in 1/Å² on the half spectrum of a real array."""
+def squared_frequency(shape: tuple[int, ...], pixel_size: float) -> FloatArray:
+    """Return k² in 1/Å² on the half spectrum of a real array of this shape and pixel size (Å/px)."""
     axes = [scipy.fft.fftfreq(length, pixel_size) for length in shape[:-1]]
     axes.append(scipy.fft.rfftfreq(shape[-1], pixel_size))
     grids = np.meshgrid(*axes, indexing="ij", sparse=True)
@@ -196,8 +196,8 @@ def _pixel_spread(shape: tuple[int, ...]) -> FloatArray:
     return np.asarray(spread, np.float32)
 
 
-def _isolated_potential(element: str, squared: FloatArray) -> FloatArray:
-    """Return the Fourier transform in V·Å³ of the potential of an atom alone."""
+def isolated_potential(element: str, squared: FloatArray) -> FloatArray:
+    """Return the Fourier transform in V·Å³ of the potential of an atom alone, at k² in 1/Å²."""
     heights, widths = _SCATTERING[element]
     total = np.zeros_like(squared)
     for height, width in zip(heights, widths, strict=True):
@@ -213,10 +213,10 @@ def _atom_potential(element: str, squared: FloatArray) -> FloatArray:
     Fraser et al. (1978).
     """
     zero = np.zeros(1, np.float32)
-    ice = _ICE_DENSITY * float((_isolated_potential("O", zero) + 2 * _isolated_potential("H", zero))[0])
+    ice = _ICE_DENSITY * float((isolated_potential("O", zero) + 2 * isolated_potential("H", zero))[0])
     displaced = _DISPLACED[element] + _DISPLACED["H"]
     dummy = np.float32(ice * displaced) * np.exp(np.float32(-np.pi * displaced ** (2 / 3)) * squared)
-    potential = _isolated_potential(element, squared) + _isolated_potential("H", squared)
+    potential = isolated_potential(element, squared) + isolated_potential("H", squared)
     potential -= dummy
     return potential
 

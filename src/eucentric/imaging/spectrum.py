@@ -1,6 +1,8 @@
 """Power spectra of micrographs, as the sum over tiles, and their averages along rings."""
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import scipy.fft
 import torch
@@ -45,6 +47,48 @@ def power_spectrum(
 
     Source: Welch (1967), IEEE Trans. Audio Electroacoust. 15, 70.
     """
+    size, kept, corners = _layout(image, pixel_size, tile, overlap)
+    total = image.new_zeros((kept, kept // 2 + 1), dtype=torch.float32)
+    for power in _tile_powers(image, size, kept, corners):
+        total += power
+    return _whole(total / len(corners)), pixel_size * size / kept
+
+
+class LocalSpectra(NamedTuple):
+    """The power spectra of the tiles of one image."""
+
+    powers: Tensor
+    """[tile, n, n // 2]: the half with x >= 0 of each, zero frequency at [n // 2, 0]"""
+    centres: Tensor
+    """[tile, 2]: where the tiles' centres (x, y) lie from the image's, Å, float64, on the CPU"""
+    pixel_size: float
+    """Pixel size in Å that the spectra stand for"""
+    mean: Tensor
+    """[n, n]: their mean, as of `power_spectrum`"""
+
+
+def local_spectra(image: Tensor, pixel_size: float) -> LocalSpectra:
+    """Return the power spectra of the tiles of an image [y, x] of `pixel_size` Å, and their mean.
+
+    Raises:
+        ValueError: as `power_spectrum`.
+    """
+    size, kept, corners = _layout(image, pixel_size, None, 0.5)
+    powers = image.new_empty((len(corners), kept, kept // 2), dtype=torch.float32)
+    total = image.new_zeros((kept, kept // 2 + 1), dtype=torch.float32)
+    half = kept // 2
+    for tile, power in zip(powers, _tile_powers(image, size, kept, corners), strict=True):
+        total += power
+        tile[:half], tile[half:] = power[half:, :-1], power[:half, :-1]
+    rows, columns = torch.tensor(corners, dtype=torch.float64).T + (size - 1) / 2
+    centres = torch.stack([columns - (image.shape[1] - 1) / 2, rows - (image.shape[0] - 1) / 2], dim=1)
+    return LocalSpectra(powers, centres * pixel_size, pixel_size * size / kept, _whole(total / len(corners)))
+
+
+def _layout(
+    image: Tensor, pixel_size: float, tile: int | None, overlap: float
+) -> tuple[int, int, list[tuple[int, int]]]:
+    """Return the edges of the tiles and of the spectra that are kept, and the tiles' first pixels (y, x)."""
     shape = (image.shape[0], image.shape[1])
     if min(shape) < 64 or (tile is not None and tile > min(shape)):
         raise ValueError(
@@ -54,16 +98,7 @@ def power_spectrum(
     size = tile if tile is not None else tile_size(shape, pixel_size)
     kept = min(size, 2 * math.ceil(size * pixel_size / FIT_NYQUIST))
     rows, columns = (_starts(length, size, overlap) for length in shape)
-    total = image.new_zeros((kept, kept // 2 + 1), dtype=torch.float32)
-    window = torch.hann_window(size, periodic=True, device=image.device)
-    taper = window[:, None] * window[None, :]
-    for row in rows:
-        # One row of tiles at a time: as fast as all at once, without copying the image.
-        strip = torch.stack([image[row : row + size, c : c + size] for c in columns]).float()
-        strip = (strip - strip.mean(dim=(1, 2), keepdim=True)) * taper
-        total += _cropped_power(fourier.rfft2(strip), kept)
-    power = total / (len(rows) * len(columns) * float(taper.square().sum()))
-    return _whole(power), pixel_size * size / kept
+    return size, kept, [(row, column) for row in rows for column in columns]
 
 
 def _starts(length: int, tile: int, overlap: float) -> list[int]:
@@ -71,25 +106,34 @@ def _starts(length: int, tile: int, overlap: float) -> list[int]:
     return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
 
 
-def _cropped_power(transforms: Tensor, kept: int) -> Tensor:
-    half = kept // 2
-    rows = transforms.shape[-2]
-    if kept == rows:
-        return transforms.abs().square().sum(dim=0)
-    low = transforms[:, :half, : half + 1]
-    high = transforms[:, rows - half :, : half + 1]
-    return torch.cat([part.real.square().add(part.imag.square()).sum(dim=0) for part in (low, high)])
+def _tile_powers(image: Tensor, size: int, kept: int, corners: list[tuple[int, int]]) -> Iterator[Tensor]:
+    """Yield the power [n, n // 2 + 1] of every tile, zero frequency first; unit white noise has 1."""
+    window = torch.hann_window(size, periodic=True, device=image.device)
+    taper = window[:, None] * window[None, :]
+    taper /= taper.square().sum().sqrt()
+    for row, column in corners:
+        tile = image[row : row + size, column : column + size].float()
+        # One tile at a time stays in the cache.
+        transform = fourier.cropped_rfft2((tile - tile.mean()).mul_(taper), kept)
+        yield transform.real.square().addcmul_(transform.imag, transform.imag)
 
 
 def _whole(half: Tensor) -> Tensor:
     """Return the centred spectrum [n, n] from the half spectrum [n, n // 2 + 1] of a real image."""
-    size = half.shape[0]
-    right = torch.fft.fftshift(half, dim=0)
-    whole = half.new_empty((size, size))
-    whole[:, size // 2 :] = right[:, :-1]
+    whole = whole_spectrum(torch.fft.fftshift(half, dim=0)[:, :-1])
+    whole[:, 0] = torch.fft.fftshift(half[:, -1]).flip(0).roll(1)
+    return whole
+
+
+def whole_spectrum(right: Tensor) -> Tensor:
+    """Return a centred spectrum [n, n] from its half with x >= 0, [n, n // 2], the rows centred."""
+    size = right.shape[0]
+    whole = right.new_empty((size, size))
+    whole[:, size // 2 :] = right
     # Friedel: the value at (-x, -y) is that at (x, y).
     mirrored = torch.flip(torch.roll(torch.flip(right, (0,)), 1, 0)[:, 1:], (1,))
-    whole[:, : size // 2] = mirrored
+    whole[:, 1 : size // 2] = mirrored
+    whole[:, 0] = whole[:, 1]  # the Nyquist frequency along x, of which the half knows nothing
     return whole
 
 

@@ -13,8 +13,8 @@ _STIFFNESS = np.logspace(-3, 7, 41)
 def smooth_trajectory(shifts: FloatArray, errors: FloatArray) -> FloatArray:
     """Smooth measured shifts as far as their errors allow, and pull in outliers.
 
-    Minimises Σ ((s - d) / e)² + λ Σ (second differences of s)² for each axis, where λ is that of the
-    smallest unbiased estimate of the risk (Mallows' Cp: Σ ((s - d) / e)² + 2 × degrees of freedom).
+    Minimises Σ ((s - d) / e)² + λ Σ (second differences of s)², where λ, the same for all axes, is that of
+    the smallest unbiased estimate of the risk (Mallows' Cp: Σ ((s - d) / e)² + 2 × degrees of freedom).
     The path is smoothed only where the measurement cannot tell it from a smooth one; real vibration
     above the errors stays. Fewer than five points are returned as they are.
 
@@ -26,13 +26,22 @@ def smooth_trajectory(shifts: FloatArray, errors: FloatArray) -> FloatArray:
     """
     if len(shifts) < 5:
         return shifts.copy()
-    axes = [_smooth(shifts[:, axis], errors[:, axis]) for axis in range(shifts.shape[1])]
-    return np.stack(axes, axis=1)
+    paths, risks = zip(*(_smoothed(*axis) for axis in zip(shifts.T, errors.T, strict=True)), strict=True)
+    best = int(np.argmin(np.sum(risks, axis=0)))
+    return np.stack([path[best] for path in paths], axis=1)
 
 
-def _smooth(values: FloatArray, errors: FloatArray) -> FloatArray:
-    weights = np.where(_spikes(values, errors), 1e-6, 1) / errors**2
-    return _least_risk(values, weights)
+def _smoothed(values: FloatArray, errors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the values [n] of an axis smoothed with every stiffness, [stiffness, n], and the risks of it."""
+    second = np.diff(np.eye(len(values)), n=2, axis=0)
+    root = np.sqrt(np.where(_spikes(values, errors), 1e-6, 1)) / errors
+    # In units of the errors all axes of the problem are alike; one eigenbasis serves every stiffness.
+    curvature, basis = np.linalg.eigh((second.T @ second) / np.outer(root, root) * np.median(root**2))
+    curvature = np.maximum(curvature, 0)
+    target = basis.T @ (root * values)
+    shrink = 1 / (1 + _STIFFNESS[:, None] * curvature)
+    risks = (((1 - shrink) * target) ** 2).sum(axis=1) + 2 * shrink.sum(axis=1)
+    return (shrink * target) @ basis.T / root, risks
 
 
 def _spikes(values: FloatArray, errors: FloatArray) -> NDArray[np.bool_]:
@@ -46,19 +55,6 @@ def _spikes(values: FloatArray, errors: FloatArray) -> NDArray[np.bool_]:
     outside = np.maximum(inner - np.maximum(before, after), np.minimum(before, after) - inner) / error
     spikes = outside > _OUTLIER * max(1.0, 1.4826 * float(np.median(bend)))
     return np.concatenate([[False], spikes, [False]])
-
-
-def _least_risk(values: FloatArray, weights: FloatArray) -> FloatArray:
-    second = np.diff(np.eye(len(values)), n=2, axis=0)
-    root = np.sqrt(weights)
-    # In units of the errors all axes of the problem are alike; one eigenbasis serves every stiffness.
-    curvature, basis = np.linalg.eigh((second.T @ second) / np.outer(root, root) * np.median(weights))
-    curvature = np.maximum(curvature, 0)
-    target = basis.T @ (root * values)
-    shrink = 1 / (1 + _STIFFNESS[:, None] * curvature)
-    risk = (((1 - shrink) * target) ** 2).sum(axis=1) + 2 * shrink.sum(axis=1)
-    best = shrink[int(np.argmin(risk))]
-    return np.asarray(basis @ (best * target) / root, dtype=np.float64)
 
 
 def interpolate_trajectory(shifts: FloatArray, times: FloatArray, at: FloatArray) -> FloatArray:

@@ -33,11 +33,44 @@ AngstromPerPixel = Annotated[float, Unit("Å/px")]
 SquareAngstrom = Annotated[float, Unit("Å²")]
 Degree = Annotated[float, Unit("°")]
 ElectronPerSquareAngstrom = Annotated[float, Unit("e⁻/Å²")]
+ElectronPerPixelSecond = Annotated[float, Unit("e⁻/px/s")]
+ElectronVolt = Annotated[float, Unit("eV")]
+Kelvin = Annotated[float, Unit("K")]
+Kilodalton = Annotated[float, Unit("kDa")]
 Kilovolt = Annotated[float, Unit("kV")]
 Micrometre = Annotated[float, Unit("µm")]
+MilligramPerMillilitre = Annotated[float, Unit("mg/mL")]
 Millimetre = Annotated[float, Unit("mm")]
+Milliradian = Annotated[float, Unit("mrad")]
+Nanoampere = Annotated[float, Unit("nA")]
+Pascal = Annotated[float, Unit("Pa")]
+PerSecond = Annotated[float, Unit("1/s")]
+Percent = Annotated[float, Unit("%")]
 Pixel = Annotated[float, Unit("px")]
 Second = Annotated[float, Unit("s")]
+
+
+_QUDT = "http://qudt.org/vocab/unit/"
+
+QUDT: dict[str, str] = {
+    symbol: f"{_QUDT}{name}"
+    for symbol, name in (
+        ("Å", "ANGSTROM"),
+        ("°", "DEG"),
+        ("eV", "EV"),
+        ("K", "K"),
+        ("kV", "KiloV"),
+        ("µm", "MicroM"),
+        ("mg/mL", "MilliGM-PER-MilliL"),
+        ("mm", "MilliM"),
+        ("mrad", "MilliRAD"),
+        ("Pa", "PA"),
+        ("1/s", "PER-SEC"),
+        ("%", "PERCENT"),
+        ("s", "SEC"),
+    )
+}
+"""What identifies units in QUDT, the ontology of quantities and units, by symbol."""
 
 
 def unit_of(field: FieldInfo) -> str | None:

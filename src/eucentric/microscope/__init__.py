@@ -3,6 +3,6 @@
 from eucentric.microscope.companions import Pairing, companions_of
 from eucentric.microscope.complete import has_frames
 from eucentric.microscope.finder import FoundFile
-from eucentric.microscope.watch import Quiet, watch
+from eucentric.microscope.watch import Quiet, Tick, watch
 
-__all__ = ["FoundFile", "Pairing", "Quiet", "companions_of", "has_frames", "watch"]
+__all__ = ["FoundFile", "Pairing", "Quiet", "Tick", "companions_of", "has_frames", "watch"]

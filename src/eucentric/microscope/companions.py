@@ -33,34 +33,27 @@ def _companion_of(movie: Path, rule: str) -> Path:
 class Pairing:
     """Brings movies and their companions together, whichever come first.
 
-    Nothing waits here: a movie goes on without its companions, and when one comes, `companion` tells
-    which movies it belongs to.
+    Nothing waits here: `movie` tells which companions have come already, and when one comes, `companion`
+    tells which movies it belongs to.
 
     Args:
-        rules: How companions are named; see `companions_of`.
         most: How many movies, and how many companions, are remembered; the oldest are forgotten.
-
-    Raises:
-        ValueError: A rule is not one.
     """
 
-    def __init__(self, rules: Sequence[str], *, most: int = 100_000) -> None:
-        companions_of(Path("movie.tiff"), rules)
-        self._rules = tuple(rules)
+    def __init__(self, *, most: int = 100_000) -> None:
         self._most = most
         self._movies: dict[Path, list[Path]] = {}
         """The movies that have come, by the path of a companion of theirs."""
         self._companions: dict[Path, None] = {}
         """The companions that have come."""
 
-    def movie(self, path: Path) -> list[Path]:
-        """Take note of a movie; return those of its companions that have come, in the rules' order."""
-        companions = companions_of(path, self._rules)
+    def movie(self, path: Path, companions: Sequence[Path]) -> list[Path]:
+        """Take note of a movie and where its companions would lie; return those that have come, in order."""
         for companion in companions:
             movies = self._movies.setdefault(companion, [])
             if path not in movies:
                 movies.append(path)
-        while len(self._movies) > self._most * len(self._rules):
+        while len(self._movies) > self._most * max(1, len(companions)):
             del self._movies[next(iter(self._movies))]
         return [companion for companion in companions if companion in self._companions]
 

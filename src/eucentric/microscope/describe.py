@@ -17,12 +17,16 @@ from eucentric.metadata import Gain, Item, Micrograph, Movie
 _OPTICS = {"pixel_size": None, "voltage": 300.0, "spherical_aberration": 2.7, "amplitude_contrast": 0.1}
 
 ASKED: dict[type[Item], dict[str, Any]] = {
-    Movie: {**_OPTICS, "dose_per_frame": 0.0, "pre_exposure": 0.0},
-    Gain: {"operation": "multiply"},
+    Movie: {**_OPTICS, "dose_per_frame": 0.0, "pre_exposure": 0.0, "upsampling": 1},
+    Gain: {"operation": "multiply", "rotation": 0, "flip": "none"},
     Micrograph: _OPTICS,
 }
 """For every kind of item that a file can be described as: the fields that the file does not tell, with their
-defaults. A pixel size of None is that of the header; a dose of 0 is one that is not known."""
+defaults. A pixel size of None is that of the header; a dose of 0 is one that is not known. Of EER movies the
+pixel size is that of the camera's pixels; they are read in one fraction for every e⁻/Å²."""
+
+UNKNOWN_FRACTIONS = 40
+"""Fractions of an EER movie whose header states no dose."""
 
 WITHOUT_FILE: dict[type[Item], Item] = {Gain: Gain(path=None)}
 """Items that stand for the absence of a file."""
@@ -49,6 +53,8 @@ def describe(kind: type[Item], file: Path, given: Mapping[str, Any]) -> Item:
     chosen = {name: value for name, value in given.items() if name in asked and value is not None}
     known = {name: value for name, value in asked.items() if value is not None}
     values = {**known, **_TOLD[kind](file), **chosen}
+    if values.get("raw_frames"):
+        values |= _rendered(values)
     if "pixel_size" in asked and values.get("pixel_size") is None:
         raise NotDescribed(f"{file} does not say its pixel size; give it as pixel_size, in Å/px.")
     return _validated(kind, values, file)
@@ -56,7 +62,7 @@ def describe(kind: type[Item], file: Path, given: Mapping[str, Any]) -> Item:
 
 def _movie(file: Path) -> dict[str, Any]:
     info, stat = read_info(file), file.stat()
-    return {
+    told: dict[str, Any] = {
         "path": str(file.absolute()),
         "bytes": stat.st_size,
         "modified": stat.st_mtime,
@@ -64,6 +70,23 @@ def _movie(file: Path) -> dict[str, Any]:
         "height": info.height,
         "width": info.width,
         "pixel_size": info.pixel_size,
+    }
+    if info.format == "EER":
+        dose = info.extended.get("dose")
+        told["raw_frames"] = info.frames
+        told["frames"] = max(1, min(round(dose or UNKNOWN_FRACTIONS), info.frames))
+        told["dose_per_frame"] = (dose or 0.0) / told["frames"]
+    return told
+
+
+def _rendered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the size of an EER movie's frames, and of their pixels, as they are read."""
+    factor = int(values["upsampling"])
+    pixel_size = values.get("pixel_size")
+    return {
+        "height": values["height"] * factor,
+        "width": values["width"] * factor,
+        "pixel_size": None if pixel_size is None else pixel_size / factor,
     }
 
 
@@ -74,7 +97,10 @@ def _micrograph(file: Path) -> dict[str, Any]:
 
 
 def _gain(file: Path) -> dict[str, Any]:
-    _single_image(file)
+    if file.suffix.lower() == ".gain":  # its first image is the reference
+        read_info(file)
+    else:
+        _single_image(file)
     return {"path": str(file.absolute())}
 
 

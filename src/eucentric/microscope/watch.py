@@ -22,6 +22,11 @@ class Quiet:
     """Every root has been looked through, nothing is growing, and all that is there has been reported."""
 
 
+@dataclass(frozen=True)
+class Tick:
+    """Some time has passed: who waits for something else than files may look after it."""
+
+
 def watch(
     roots: Sequence[Path],
     patterns: Sequence[str],
@@ -32,7 +37,8 @@ def watch(
     poll_interval: float = 1.5,
     whole: Callable[[Path], bool] | None = None,
     use_events: bool | None = None,
-) -> Iterator[FoundFile | Quiet]:
+    tick: Callable[[], float | None] = lambda: None,
+) -> Iterator[FoundFile | Quiet | Tick]:
     """Yield every complete file below `roots`, those that are there and those that come, until `stop`.
 
     A file is complete when its writer closed it or renamed it to its name (where events tell that);
@@ -51,6 +57,8 @@ def watch(
         whole: Says from the contents whether a file is whole; see `has_frames`.
         use_events: Whether events of this machine's file systems tell all that happens. None: they do on
             local disks, and on network file systems they merely speed up polling. False: poll everything.
+        tick: Asked before every wait for the seconds after which to yield a `Tick` if nothing is found;
+            None for no such thing.
 
     Raises:
         ValueError: There is no root or pattern, a pattern is not relative, a root lies within another, or
@@ -71,12 +79,16 @@ def watch(
         whole=whole,
         on_network=None if use_events is None else not use_events,
     )
-    return _run(make_finder, stop, with_events=use_events is not False)
+    return _run(make_finder, stop, tick, with_events=use_events is not False)
 
 
 def _run(
-    make_finder: Callable[..., Finder], stop: threading.Event, *, with_events: bool
-) -> Iterator[FoundFile | Quiet]:
+    make_finder: Callable[..., Finder],
+    stop: threading.Event,
+    tick: Callable[[], float | None],
+    *,
+    with_events: bool,
+) -> Iterator[FoundFile | Quiet | Tick]:
     with ExitStack() as stack:
         events = open_events() if with_events else None
         if events is not None:
@@ -96,8 +108,12 @@ def _run(
             if finder.is_settled and not said_quiet and not wait.until(0):
                 said_quiet = True
                 yield Quiet()
-            else:
+                continue
+            pause = tick()
+            if pause is None:
                 wait.until(finder.due)
+            elif not wait.until(min(finder.due, time.monotonic() + pause)):
+                yield Tick()
 
 
 def _look_around(finder: Finder, events: Events | None) -> Iterator[None]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from types import TracebackType
 
 from sqlalchemy import URL, text
 
@@ -26,7 +27,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
 
 
 class Bell:
-    """The bell of a site: `ring` a topic, or `listen` for topics (short texts such as `changes:SESSION`)."""
+    """The bell of a site: `ring` a topic, or `listen` for topics (short texts such as `changes:SESSION`).
+
+    Close it before its database: what is being rung holds a connection.
+    """
 
     def __init__(self, site: Site, database: Database) -> None:
         self._folder = site.run_folder / "bells"
@@ -79,6 +83,14 @@ class Bell:
     def close(self) -> None:
         """Wait until what was rung is on its way; rings after this are lost."""
         self._ringer.shutdown()
+
+    def __enter__(self) -> "Bell":
+        return self
+
+    def __exit__(
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 async def _listen_on_server(url: URL) -> AsyncGenerator[str | None]:

@@ -4,11 +4,18 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import psutil
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
+
+from eucentric.metadata.registry import InstrumentEntry
+from eucentric.store.alarm_settings import AlarmSettings
+from eucentric.store.instrument_settings import INSTRUMENTS, InstrumentsError, read_instruments
+from eucentric.store.notice_settings import NoticeSettings
+from eucentric.store.report_settings import ReportSettings
+from eucentric.store.retention_settings import RetentionSettings
 
 SETTINGS = "eucentric.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -33,6 +40,7 @@ def _expanded(path: object) -> object:
 
 
 _File = Annotated[Path, BeforeValidator(_expanded)]
+_Word = Annotated[str, Field(min_length=1)]
 
 
 class WorkerSettings(BaseModel):
@@ -73,12 +81,29 @@ class Settings(BaseModel):
     Attributes:
         database: URL of a PostgreSQL database; by default SQLite within the site's folder.
         workers: What tasks may use.
+        retention: After how long files of results go.
+        alarms: When alarms are raised.
+        notices: Where they are told.
+        report: Where live reports are published.
+        programs: Where outside programs are that plug-ins run: a folder, the program itself, or the words
+            that start it.
+        instrument: The microscopes, by name.
+        instruments: A file with more of them, which several sites may share.
+        paths: The folders here, by what other computers call them in metadata.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database: SecretStr | None = None
     workers: WorkerSettings = WorkerSettings()
+    retention: RetentionSettings = RetentionSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    notices: NoticeSettings = NoticeSettings()
+    report: ReportSettings = ReportSettings()
+    programs: dict[str, _Word | Annotated[list[_Word], Field(min_length=1)]] = {}
+    instrument: dict[str, InstrumentEntry] = {}
+    instruments: _File | None = None
+    paths: dict[str, _File] = {}
 
 
 class Site:
@@ -146,6 +171,21 @@ class Site:
         return self.settings.workers
 
     @property
+    def instruments(self) -> dict[str, InstrumentEntry]:
+        """The microscopes, by name: those of the settings, and of the file of instruments.
+
+        Raises:
+            SiteError: The file cannot be read, or is wrong.
+        """
+        file = self.settings.instruments or self.folder / INSTRUMENTS
+        if self.settings.instruments is None and not file.exists():
+            return dict(self.settings.instrument)
+        try:
+            return {**read_instruments(file), **self.settings.instrument}
+        except InstrumentsError as error:
+            raise SiteError(str(error)) from None
+
+    @property
     def database_url(self) -> str:
         """The database's URL, which may hold a password."""
         chosen = self.settings.database
@@ -160,6 +200,11 @@ class Site:
     def protocols_folder(self) -> Path:
         """The folder of the site's own protocols (Python files; administrators only)."""
         return self.folder / "protocols"
+
+    @property
+    def reports_folder(self) -> Path:
+        """The folder of the index of all reports, and of links to them."""
+        return self.folder / "reports"
 
     @property
     def run_folder(self) -> Path:
@@ -202,6 +247,23 @@ def _parse(text: str, file: Path) -> Settings:
 def _told(problem: ErrorDetails) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        model = WorkerSettings if problem["loc"][0] == "workers" else Settings
-        return f"there is no setting {place}, only {', '.join(model.model_fields)}"
-    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"there is no setting {place}, only {', '.join(_settings_beside(problem['loc']))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]}"
+
+
+def _settings_beside(place: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the settings in the section that holds `place`."""
+    model: type[BaseModel] = Settings
+    for part in place[:-1]:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part in fields:
+            model = _model_in(fields[str(part)].annotation) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds: itself, or none, or several by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)

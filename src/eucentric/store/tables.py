@@ -1,10 +1,10 @@
 """All tables of the one database, the same for SQLite and PostgreSQL.
 
 A session's engine alone writes the session's runs, tasks, items, batches and withdrawals, under the lease
-in `session`; everyone else inserts into `command`. Change numbers (`change`) are issued per session by that
-one writer, so a reader that asks for what has a greater number than its cursor never misses a row.
-Times are seconds since the epoch, UTC. Numbers of rows to which JSON columns refer are never given twice
-(`sqlite_autoincrement`).
+in `session`; everyone else inserts into `command`. The session's monitor writes alarms and notices. Change
+numbers (`change`) are issued per session by the engine, so a reader that asks for what has a greater number
+than its cursor never misses a row. Times are seconds since the epoch, UTC. Numbers of rows to which JSON
+columns refer are never given twice (`sqlite_autoincrement`).
 """
 
 from sqlalchemy import (
@@ -89,6 +89,8 @@ run_revision = Table(
     Column("inputs", JSON, nullable=False),
     Column("environment_id", ForeignKey("environment.id"), nullable=False),
     Column("created", Float, nullable=False),
+    # The revision of an accumulator from whose state this one goes on; NULL where it begins anew.
+    Column("continues", Integer),
 )
 
 task = Table(
@@ -228,3 +230,71 @@ slot = Table(
     Column("worker", String(200), primary_key=True),
     Column("session_id", ForeignKey("session.id", ondelete="SET NULL")),
 )
+
+# What a rule of the session's monitor found wrong, from when it was raised until it was cleared. The monitor
+# writes it; who acknowledges it writes those two columns alone.
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False),
+    Column("rule", String(50), nullable=False),
+    # What it is about: an acquisition, a disk; empty for the session.
+    Column("subject", String(500), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("raised", Float, nullable=False),
+    # Since when it has been well again; NULL while it is not.
+    Column("well_since", Float),
+    Column("cleared", Float),
+    # When it was last told to people; NULL while it never was.
+    Column("told", Float),
+    Column("acknowledged", Float),
+    Column("acknowledged_by", String(200)),
+    CheckConstraint("severity in ('warning', 'critical')", name="severity"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "uq_alarm_open",
+    alarm.c.session_id,
+    alarm.c.rule,
+    alarm.c.subject,
+    unique=True,
+    sqlite_where=alarm.c.cleared.is_(None),
+    postgresql_where=alarm.c.cleared.is_(None),
+)
+
+# Rules of a session of which nothing is told until a time.
+alarm_mute = Table(
+    "alarm_mute",
+    metadata,
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), primary_key=True),
+    # Empty: all rules.
+    Column("rule", String(50), primary_key=True),
+    Column("until", Float, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+# What is to be told of an alarm on one channel: written with the alarm, sent afterwards.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alarm_id", ForeignKey("alarm.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # When it is tried next; NULL when it was sent, or given up.
+    Column("due", Float),
+    Column("sent", Float),
+    # Why it was not sent the last time.
+    Column("error", Text),
+    CheckConstraint("kind in ('raised', 'reminded', 'cleared')", name="kind"),
+    sqlite_autoincrement=True,
+)
+Index("ix_notice_alarm_id", notice.c.alarm_id)
+Index("ix_notice_due", notice.c.due)

@@ -1,81 +1,15 @@
 import shutil
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from eucentric.engine.protocol import Caught, Found, Trouble
-from eucentric.formats import write_mrc, write_tiff
+from eucentric.engine.protocol import Trouble
+from eucentric.formats import write_mrc
 from eucentric.metadata import ExposureMetadata, Movie
 from eucentric.techniques.single_particle.import_movies import ImportMovies
-
-MDOC = """Voltage = 300
-
-[FrameSet = 0]
-TargetDefocus = -1.5
-StagePosition = 10 -20
-DateTime = 21-Nov-26  10:00:00
-"""
-
-
-def movie(path, frames=3, size=(16, 24)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tiff(path, np.ones((frames, *size), np.uint8))
-    return path
-
-
-class Scan:
-    """A scan in a thread, whose findings are kept."""
-
-    def __init__(self, session, folder, known=(), **params):
-        params = {"folders": [str(folder)], "pixel_size": 1.1, "quiet_period": 0.3, **params}
-        self.source = ImportMovies(ImportMovies.Params(**params))
-        self.stop = threading.Event()
-        self.found = []
-        self.caught = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(session, list(known)), daemon=True)
-        self.thread.start()
-
-    def _run(self, session, known):
-        for found in self.source.scan(known, session, self.stop):
-            if isinstance(found, Caught):
-                self.caught.set()
-            else:
-                self.found.append(found)
-
-    def wait(self, wanted, seconds=20):
-        deadline = time.monotonic() + seconds
-        while not wanted(self.found):
-            assert time.monotonic() < deadline, self.found
-            self.stop.wait(0.02)
-
-    def end(self):
-        assert self.caught.wait(20)
-        self.stop.set()
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-        return self.found
-
-
-@pytest.fixture
-def scan(tmp_path):
-    scans = []
-
-    def start(folder, **kwargs):
-        scans.append(Scan(tmp_path / "session", folder, **kwargs))
-        return scans[-1]
-
-    (tmp_path / "session").mkdir()
-    yield start
-    for each in scans:
-        each.stop.set()
-
-
-def outputs(found):
-    return [(each.acquisition, each.key, each.output) for each in found if isinstance(each, Found)]
+from techniques.single_particle.scanning import MDOC, movie, outputs
 
 
 def test_a_movie_comes_after_the_gain_of_its_acquisition(scan, tmp_path):
@@ -182,7 +116,7 @@ def test_a_gain_reference_of_another_camera_mode_is_trouble(scan, tmp_path):
 def test_a_pixel_size_that_nobody_knows_is_asked_for(scan, tmp_path):
     movie(tmp_path / "raw" / "a.tiff")
     (trouble,) = scan(tmp_path / "raw", pixel_size=None).end()
-    assert "give it as the run's pixel_size" in trouble.reason
+    assert "pixel size (--pixel-size" in trouble.reason
 
 
 def test_a_data_folder_is_linked_once_and_another_of_its_name_beside_it(scan, tmp_path):

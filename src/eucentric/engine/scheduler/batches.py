@@ -51,6 +51,7 @@ def fold_in(group: Group, sending: Sending) -> None:
             group.included[path] = entry
 
 
-def is_due(group: Group) -> bool:
-    """Say whether the group's next batch could start."""
-    return bool(group.dirty or group.replay) and group.ticket is None and not group.failed
+def is_due(run: RunRecord, group: Group) -> bool:
+    """Say whether the group's next batch could start: there is one, or a revision is to go on with none."""
+    goes_on = group.version > 0 and group.revision != run.revision
+    return bool(group.dirty or group.replay or goes_on) and group.ticket is None and not group.failed

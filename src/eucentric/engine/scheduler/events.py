@@ -40,7 +40,10 @@ class Arrived:
 
 @dataclass(frozen=True)
 class Done:
-    """A task's outputs, or a batch's output, were committed under these item numbers."""
+    """A task's outputs, or a batch's output, were committed under these item numbers.
+
+    None for a batch that gave no output: that of an earlier version stays, if there is one.
+    """
 
     ticket: int
     items: tuple[int, ...]
@@ -87,9 +90,13 @@ class Extend:
 
 @dataclass(frozen=True)
 class Revise:
-    """A run has a new revision: all that it made is made again, then all that depends on it."""
+    """A run has a new revision: all that it made is made again, then all that depends on it.
+
+    `goes_on` says of an accumulator that it keeps its state: its next version is made from the last one.
+    """
 
     run: str
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,12 +155,16 @@ class Start:
 
 @dataclass(frozen=True)
 class StartBatch:
-    """Journal a batch, then run it on a worker: version n is made from version n - 1."""
+    """Journal a batch, then run it on a worker: version n is made from version n - 1.
+
+    `before` is the revision that made version n - 1, and 0 for the first version.
+    """
 
     ticket: int
     run: str
     acquisition: str
     version: int
+    before: int
     added: tuple[tuple[Path, Inputs], ...]
     removed: tuple[tuple[Path, Inputs], ...]
     worker: str

@@ -136,7 +136,7 @@ class Flow:
         """Queue the group's next batch if there is one to start."""
         if self.recalling:
             return
-        due = is_due(group)
+        due = is_due(run, group)
         if due and not group.ready:
             self._push(run, path, group.order)
         group.ready = due

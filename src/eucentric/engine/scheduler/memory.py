@@ -18,11 +18,12 @@ class TaskMemory(NamedTuple):
 
 
 class BatchMemory(NamedTuple):
-    """One journalled batch of the run's current revision."""
+    """One journalled batch of the run's current revision, or one that is done of those it goes on from."""
 
     run: str
     path: Path
     version: int
+    revision: int
     added: list[tuple[Path, Inputs]]
     removed: list[tuple[Path, Inputs]]
     state: str
@@ -34,9 +35,10 @@ class Memory:
 
     Attributes:
         revisions: The current revision of every run.
+        firsts: The first of the revisions that share the state of that; of most runs itself.
         items: (run, output, path, number, hidden, revision) of every item that is not superseded,
-            in the order in which they were made.
-        shallow: Revision of every acquisition-level item ever made, by number.
+            in the order in which they were made; the revision is the first of those that share a state.
+        shallow: That revision of every acquisition-level item ever made, by number.
         made_from: Of every acquisition-level item that a task made of others, the numbers of those.
         troubles: (run, output, path) that a source could not read.
         tasks: The newest task of every path.
@@ -45,6 +47,7 @@ class Memory:
     """
 
     revisions: dict[str, int] = field(default_factory=dict)
+    firsts: dict[str, int] = field(default_factory=dict)
     items: list[tuple[str, str, Path, int, bool, int]] = field(default_factory=list)
     shallow: dict[int, int] = field(default_factory=dict)
     made_from: dict[int, tuple[int, ...]] = field(default_factory=dict)

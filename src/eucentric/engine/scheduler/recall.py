@@ -12,6 +12,7 @@ def recall(flow: Flow, memory: Memory) -> None:
     flow.recalling = True
     for name, revision in memory.revisions.items():
         flow.runs[name].revision = revision
+        flow.runs[name].first = memory.firsts[name]
     for name, path in memory.withdrawn:
         flow.runs[name].withdrawn.add(path)
     _recall_epochs(flow, memory)
@@ -44,7 +45,7 @@ def _recall_items(flow: Flow, memory: Memory) -> None:
             node = flow.node(run, path)
             node.items += (number,)
             node.hidden = hidden
-        elif revision == run.revision:
+        elif revision == run.first:
             if run.plan.station == "source":
                 run.found[output][path] = number
                 if hidden:
@@ -67,7 +68,7 @@ def _recall_batches(flow: Flow, memory: Memory) -> None:
             sending[path] = (signature_of(run, inputs, flow.epochs), inputs)
         group.failed = batch.state == "failed"
         if batch.state == "done":
-            group.version = batch.version
+            group.version, group.revision = batch.version, batch.revision
             fold_in(group, sending)
         elif batch.state != "failed":
             group.replay, group.sending = (batch.added, batch.removed), sending

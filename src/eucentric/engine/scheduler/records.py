@@ -67,7 +67,7 @@ class Group:
 
     Attributes:
         order: Arrival number of the newest entry.
-        version: The newest version that is committed.
+        version: The newest version that is committed, and `revision` the revision that made it.
         included: What versions so far contain: path to signature and inputs.
         dirty: Paths whose wanted entry differs from the included one, in order of arrival.
         replay: A journalled batch that is to be run first: (added, removed).
@@ -83,6 +83,7 @@ class Group:
         "order",
         "ready",
         "replay",
+        "revision",
         "sending",
         "ticket",
         "version",
@@ -90,7 +91,7 @@ class Group:
 
     def __init__(self, order: int) -> None:
         self.order = order
-        self.version = 0
+        self.version = self.revision = 0
         self.included: dict[Path, tuple[Signature, Inputs]] = {}
         self.dirty: dict[Path, None] = {}
         self.replay: Batch | None = None
@@ -122,6 +123,8 @@ class RunRecord:
     """One run.
 
     Attributes:
+        first: The first of the revisions that share the present state: itself, but of an accumulator that
+            went on from an earlier one.
         answers: For every output: path to item number, 0 where there is none; nothing where it is not known.
         found: Of a source: what it yielded, as `answers`, whether withdrawn or not.
         consumers: The runs fed by each output, and whether by paths as long as their own.
@@ -130,6 +133,7 @@ class RunRecord:
 
     plan: Plan
     revision: int = 1
+    first: int = 1
     feeds: tuple[Feed, ...] = ()
     nodes: dict[Path, Node] = field(default_factory=dict)
     groups: dict[Path, Group] = field(default_factory=dict)

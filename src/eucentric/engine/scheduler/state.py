@@ -98,7 +98,7 @@ class Scheduler:
             case ev.Extend():
                 self._flow.catch_up(self._flow.add(event.plan))
             case ev.Revise():
-                self._revise(self.runs[event.run])
+                self._revise(self.runs[event.run], event.goes_on)
             case ev.Retry():
                 self._retry(self.runs[event.run], event.paths)
             case ev.Withdraw():
@@ -144,21 +144,23 @@ class Scheduler:
         if isinstance(event, ev.Failed):
             group.failed = True
         else:
-            group.version += 1
+            group.version, group.revision = group.version + 1, run.revision
             fold_in(group, sent)
             for path in sent:
                 self._flow.evaluate(run, path)
             self._set_epochs(run, event.items)
-            for output, item in zip(run.plan.outputs, event.items, strict=True):
+            # Without items, what an earlier version gave still stands.
+            for output, item in zip(run.plan.outputs, event.items, strict=bool(event.items)):
                 self._flow.set_answer(run, output, ticket.path, item)
         self._flow.queue_group(run, ticket.path, group)
 
     def _set_epochs(self, run: RunRecord, items: Iterable[int], made_from: Signature = ()) -> None:
         """Note the epoch of acquisition-level items: their revision and the epochs of what they are made of.
 
-        What an accumulator makes is not traced further: its versions are a mixture by nature.
+        Revisions that share a state are one here: their versions are but newer versions. What an accumulator
+        makes is not traced further: its versions are a mixture by nature.
         """
-        epoch = run.revision + self._flow.epoch_above(made_from)
+        epoch = run.first + self._flow.epoch_above(made_from)
         self._flow.epochs.update(dict.fromkeys(items, epoch))
 
     def _died(self, number: int) -> list[ev.Instruction]:
@@ -186,8 +188,12 @@ class Scheduler:
         run = self.runs[ticket.run]
         return (run.groups if run.plan.station == "accumulator" else run.nodes).get(ticket.path)
 
-    def _revise(self, run: RunRecord) -> None:
+    def _revise(self, run: RunRecord, goes_on: bool) -> None:
         run.revision += 1
+        if goes_on:
+            self._go_on(run)
+            return
+        run.first = run.revision
         for node in run.nodes.values():
             node.outcome, node.signature, node.ticket = None, None, None
             node.generation = node.deaths = 0
@@ -203,6 +209,13 @@ class Scheduler:
         # What was being waited for may not come any more, wherever it is an optional input.
         for each in self.runs.values():
             self._flow.catch_up(each)
+
+    def _go_on(self, run: RunRecord) -> None:
+        """Let every group make its next version from the last one, whatever was to come of it before."""
+        for path, group in run.groups.items():
+            group.ticket, group.replay, group.sending = None, None, {}
+            group.failed, group.deaths = False, 0
+            self._flow.queue_group(run, path, group)
 
     def _retry(self, run: RunRecord, paths: tuple[Path, ...] | None) -> None:
         for path in list(run.nodes) if paths is None else paths:
@@ -247,5 +260,13 @@ class Scheduler:
             group.replay = choose_batch(run, group, self._flow.epochs)
         added, removed = group.replay
         return ev.StartBatch(
-            number, run.plan.name, path[0], group.version + 1, tuple(added), tuple(removed), worker, cpus
+            number,
+            run.plan.name,
+            path[0],
+            group.version + 1,
+            group.revision,
+            tuple(added),
+            tuple(removed),
+            worker,
+            cpus,
         )

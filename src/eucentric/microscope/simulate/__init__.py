@@ -9,7 +9,13 @@ from eucentric.microscope.simulate.exposure import (
     record_movie,
 )
 from eucentric.microscope.simulate.session import simulate_session
-from eucentric.microscope.simulate.settings import Fault, MovieFormat, SimulationSettings
+from eucentric.microscope.simulate.settings import (
+    Fault,
+    LayoutName,
+    MovieFormat,
+    SimulatedGrid,
+    SimulationSettings,
+)
 from eucentric.microscope.simulate.structure import groel
 from eucentric.microscope.simulate.truth import ExposureTruth, LocalMotion, SessionTruth, read_truth
 
@@ -19,9 +25,11 @@ __all__ = [
     "Exposure",
     "ExposureTruth",
     "Fault",
+    "LayoutName",
     "LocalMotion",
     "MovieFormat",
     "SessionTruth",
+    "SimulatedGrid",
     "SimulationSettings",
     "clean_micrograph",
     "draw_exposure",

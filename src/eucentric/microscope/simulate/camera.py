@@ -1,9 +1,11 @@
 """The simulated camera: it counts electrons, each pixel with its own sensitivity."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from eucentric.imaging.image_formation import count_electrons
 from eucentric.microscope.simulate.settings import SimulationSettings
@@ -63,3 +65,43 @@ def record_frame(camera: Camera, expected: FloatArray, rng: np.random.Generator)
     x, y = camera.hot.T
     counts[y, x] = np.minimum(counts[y, x] + rng.poisson(_HOT_COUNTS, len(camera.hot)), 127)
     return np.minimum(counts, np.uint8(127))
+
+
+def corrected(camera: Camera, counts: NDArray[np.uint8], scale: float) -> FloatArray:
+    """Return what a camera gives that corrects its frames itself: gain applied, bad pixels replaced.
+
+    Args:
+        camera: The camera.
+        counts: Raw counts of a frame, [y, x].
+        scale: What one electron counts.
+    """
+    image = counts * (camera.gain * np.float32(scale))
+    bad = camera.gain == 0
+    bad[camera.hot[:, 1], camera.hot[:, 0]] = True
+    rows, columns = distance_transform_edt(bad, return_distances=False, return_indices=True)
+    whole: FloatArray = image[rows, columns]
+    return whole
+
+
+def electron_frames(
+    counts: NDArray[np.uint8], frames: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.float32]]:
+    """Spread the electrons that were counted in a stretch of time over camera frames.
+
+    Independent choices keep the counts of each camera frame Poisson distributed.
+
+    Args:
+        counts: Electrons counted in every pixel, [y, x].
+        frames: Number of camera frames in that time.
+        rng: Source of randomness.
+
+    Yields:
+        The places (x, y) in px of the electrons of one camera frame, anywhere within their pixels,
+        [electron, 2].
+    """
+    pixels = np.repeat(np.arange(counts.size), counts.reshape(-1))
+    chosen = rng.integers(0, frames, len(pixels))
+    pixels = pixels[np.argsort(chosen, kind="stable")]
+    places = np.stack((pixels % counts.shape[1], pixels // counts.shape[1]), axis=-1).astype(np.float32)
+    places += rng.uniform(-0.5, 0.5, places.shape).astype(np.float32)
+    yield from np.split(places, np.cumsum(np.bincount(chosen, minlength=frames))[:-1])

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from eucentric.formats import write_mrc
-from eucentric.microscope.simulate.camera import Camera, make_camera
+from eucentric.microscope.simulate.camera import corrected, make_camera
 from eucentric.microscope.simulate.exposure import (
     Exposure,
     draw_exposure,
     particles_in_frame,
     record_movie,
 )
-from eucentric.microscope.simulate.mdoc import mdoc_text
+from eucentric.microscope.simulate.layout_epu import EpuLayout
+from eucentric.microscope.simulate.layout_serialem import SerialEMLayout
+from eucentric.microscope.simulate.layouts import Layout, PlainLayout, Recording
 from eucentric.microscope.simulate.settings import SimulationSettings
 from eucentric.microscope.simulate.truth import TRUTH_NAME, ExposureTruth, SessionTruth, write_truth
-from eucentric.microscope.simulate.writing import write_movie
+from eucentric.microscope.simulate.writing import Frames, write_movie
 
 log = logging.getLogger(__name__)
 
-GAIN_NAME = "gain.mrc"
-MOVIES_NAME = "movies"
+_LAYOUTS: dict[str, type[Layout]] = {"plain": PlainLayout, "epu": EpuLayout, "serialem": SerialEMLayout}
 
 
 def simulate_session(
@@ -35,7 +35,7 @@ def simulate_session(
     on_exposure: Callable[[ExposureTruth], None] | None = None,
     stop: threading.Event | None = None,
 ) -> list[ExposureTruth]:
-    """Write a session into `folder`: `gain.mrc`, `movies/NAME_0001.tiff` with its `.mdoc`, ..., `truth.json`.
+    """Write a session into `folder`: movies and their metadata, laid out as the settings say, `truth.json`.
 
     With an interval the exposures come in real time, one each interval (or as fast as they can be made);
     without one, all at once.
@@ -58,12 +58,13 @@ def simulate_session(
             f"{folder} holds a simulated session already; choose another folder or delete this one"
         )
     stop = stop or threading.Event()
-    (folder / MOVIES_NAME).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     camera = make_camera(settings)
-    write_mrc(folder / GAIN_NAME, camera.gain, settings.pixel_size)
+    layout = _LAYOUTS[settings.layout](folder, settings, camera, datetime.now().astimezone())
+    layout.begin()
     late = _LateFiles(stop)
     truths: list[ExposureTruth] = []
-    _record_truth(folder, settings, camera, truths)
+    _record_truth(layout, truths)
     began = time.monotonic()
     for number in range(1, settings.exposures + 1):
         exposure = draw_exposure(settings, number)
@@ -71,18 +72,38 @@ def simulate_session(
         late.wait_until(began + number * settings.interval)
         if stop.is_set():
             break
-        truth = _exposure_truth(settings, exposure)
-        movie = folder / MOVIES_NAME / truth.name
-        write_movie(movie, frames, settings, exposure.fault, lambda: _grow_pause(settings, stop))
-        mdoc = mdoc_text(settings, str(movie), truth.target_defocus, truth.stage, truth.recorded)
-        late.add(time.monotonic() + settings.mdoc_delay, movie.with_name(movie.name + ".mdoc"), mdoc)
+        truth = _write_exposure(layout, exposure, frames, late, stop)
         truths.append(truth)
-        _record_truth(folder, settings, camera, truths)
+        _record_truth(layout, truths)
         log.info("exposure %d of %d: %s", number, settings.exposures, truth.name)
         if on_exposure is not None:
             on_exposure(truth)
     late.finish()
     return truths
+
+
+def _write_exposure(
+    layout: Layout, exposure: Exposure, frames: Frames, late: "_LateFiles", stop: threading.Event
+) -> ExposureTruth:
+    """Write the files of one exposure and return what is true of it."""
+    settings = layout.settings.of(exposure.number)
+    recording = Recording(exposure, datetime.now().astimezone())
+    movie = layout.movie(recording)
+    movie.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(layout, EpuLayout):
+        layout.write_previews(recording, movie, frames)
+    path, text = layout.metadata(recording, movie)
+    wanted = exposure.number not in layout.settings.missing_metadata
+    delay = settings.metadata_delay
+    if wanted and layout.metadata_first and not delay:
+        late.add(time.monotonic(), path, text)
+    if layout.gain_operation == "none":
+        frames = [corrected(layout.camera, frame, layout.counts_per_electron) for frame in frames]
+    write_movie(movie, frames, settings, *recording, lambda: _grow_pause(settings, stop))
+    if wanted and (delay or not layout.metadata_first):
+        rng = np.random.default_rng([settings.seed, exposure.number, 6])
+        late.add(time.monotonic() + delay * rng.uniform(0.5, 1.5), path, text)
+    return _exposure_truth(layout, recording, movie)
 
 
 class _LateFiles:
@@ -122,12 +143,24 @@ def _grow_pause(settings: SimulationSettings, stop: threading.Event) -> None:
     stop.wait(settings.growth_time / settings.frames)
 
 
-def _exposure_truth(settings: SimulationSettings, exposure: Exposure) -> ExposureTruth:
-    shifts = exposure.motion.shifts
+def _exposure_truth(layout: Layout, recording: Recording, movie: Path) -> ExposureTruth:
+    exposure, recorded = recording
+    settings = layout.settings.of(exposure.number)
+    grid = layout.settings.grid_of(exposure.number)
+    kept = exposure.recorded_frames
+    shifts = exposure.motion.shifts[kept]
+    local = exposure.motion.truth()
+    flaws = exposure.flaws
     return ExposureTruth(
-        name=f"{settings.name}_{exposure.number:04d}{settings.suffix}",
-        recorded=datetime.now().astimezone(),
+        name=movie.name,
+        path=str(movie.relative_to(layout.folder)),
+        grid=grid.name if grid else None,
+        number=exposure.number,
+        recorded=recorded,
         fault=exposure.fault,
+        metadata=exposure.number not in layout.settings.missing_metadata,
+        pixel_size=settings.pixel_size,
+        dose=settings.dose,
         target_defocus=exposure.target_defocus,
         defocus_u=exposure.optics.defocus_u,
         defocus_v=exposure.optics.defocus_v,
@@ -135,22 +168,28 @@ def _exposure_truth(settings: SimulationSettings, exposure: Exposure) -> Exposur
         stage=exposure.stage,
         shifts=_pairs(shifts / settings.pixel_size),
         shifts_angstrom=_pairs(shifts),
-        local_motion=exposure.motion.truth(),
+        local_motion=local.model_copy(update={"course": [local.course[frame] for frame in kept]}),
         particles=_pairs(particles_in_frame(settings, exposure)),
+        hidden_particles=_pairs(particles_in_frame(settings, exposure, hidden=True)),
+        ice_thickness=flaws.ice_thickness,
+        beam=flaws.beam,
+        hole=flaws.hole,
+        lumps=[(float(x), float(y), float(radius)) for x, y, radius in flaws.lumps],
+        dropped_frames=list(flaws.dropped),
     )
 
 
-def _record_truth(
-    folder: Path, settings: SimulationSettings, camera: Camera, truths: list[ExposureTruth]
-) -> None:
+def _record_truth(layout: Layout, truths: list[ExposureTruth]) -> None:
     truth = SessionTruth(
-        settings=settings,
-        gain_path=GAIN_NAME,
-        hot_pixels=[(int(x), int(y)) for x, y in camera.hot],
-        dead_columns=camera.dead_columns.tolist(),
+        settings=layout.settings,
+        gain_path=str(layout.gain_path.relative_to(layout.folder)) if layout.gain_path else None,
+        gain_operation=layout.gain_operation,
+        counts_per_electron=layout.counts_per_electron,
+        hot_pixels=[(int(x), int(y)) for x, y in layout.camera.hot],
+        dead_columns=layout.camera.dead_columns.tolist(),
         exposures=truths,
     )
-    write_truth(folder, truth)
+    write_truth(layout.folder, truth)
 
 
 def _pairs(array: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> list[tuple[float, float]]:

@@ -2,10 +2,17 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eucentric.metadata.units import Angstrom, Degree, Micrometre
+from eucentric.metadata.units import (
+    Angstrom,
+    AngstromPerPixel,
+    Degree,
+    ElectronPerSquareAngstrom,
+    Micrometre,
+)
 from eucentric.microscope.simulate.settings import Fault, SimulationSettings
 
 TRUTH_NAME = "truth.json"
@@ -35,21 +42,39 @@ class ExposureTruth(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="File name of the movie.")
+    path: str = Field(description="Path of the movie, relative to the session's folder.")
+    grid: str | None = Field(default=None, description="Name of the grid, where grids are named.")
+    number: int = Field(description="Counted from 1 through the whole session.")
     recorded: datetime = Field(description="When it was recorded.")
     fault: Fault | None = Field(description="What is wrong with it on purpose.")
+    metadata: bool = Field(description="Whether its metadata file is ever written.")
+    pixel_size: AngstromPerPixel = Field(description="Pixel size.")
+    dose: ElectronPerSquareAngstrom = Field(description="Dose that it is said to have; see `beam`.")
     target_defocus: Angstrom = Field(description="Intended defocus, underfocus positive.")
     defocus_u: Angstrom = Field(description="Larger defocus, underfocus positive.")
     defocus_v: Angstrom = Field(description="Smaller defocus.")
     defocus_angle: Degree = Field(description="Angle of U from the x axis, counted towards y.")
     stage: tuple[Micrometre, Micrometre] = Field(description="Stage position (x, y).")
     shifts: list[tuple[float, float]] = Field(
-        description="Displacement (x, y) in px of the specimen in every frame, relative to the first."
+        description="Displacement (x, y) in px of the specimen in every frame in the file, relative to the"
+        " first."
     )
     shifts_angstrom: list[tuple[Angstrom, Angstrom]] = Field(description="The same in Å.")
     local_motion: LocalMotion
     particles: list[tuple[float, float]] = Field(
-        description="Centres (x, y) in px, in the first frame, of the particles that lie in it."
+        description="Centres (x, y) in px, in the first frame, of the particles that can be seen in it."
     )
+    hidden_particles: list[tuple[float, float]] = Field(
+        description="The same of those that carbon film or lumps of ice hide."
+    )
+    ice_thickness: Angstrom = Field(description="Thickness of its ice.")
+    beam: float = Field(description="Part of the stated dose that there was.")
+    hole: tuple[float, float, float] | None = Field(
+        description="(x, y, radius) in px of the hole in the carbon film, outside which there is carbon; none"
+        " where no film is in view."
+    )
+    lumps: list[tuple[float, float, float]] = Field(description="(x, y, radius) in px of lumps of ice.")
+    dropped_frames: list[int] = Field(description="Frames, counted from 0, that are not in the file.")
 
 
 class SessionTruth(BaseModel):
@@ -58,7 +83,11 @@ class SessionTruth(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: SimulationSettings
-    gain_path: str
+    gain_path: str | None = Field(description="The gain reference; none where the camera has applied it.")
+    gain_operation: Literal["multiply", "divide", "none"] = Field(
+        description="What the raw counts need: the dead columns are 0 in either kind of reference."
+    )
+    counts_per_electron: float = Field(description="What one electron counts, once corrected.")
     hot_pixels: list[tuple[int, int]] = Field(description="(x, y) of the pixels that count far too much.")
     dead_columns: list[int] = Field(description="x of the columns that count nothing.")
     exposures: list[ExposureTruth]

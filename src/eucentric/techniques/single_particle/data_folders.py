@@ -13,7 +13,8 @@ class DataFolders:
     def __init__(self, session: Path, folders: Sequence[Path]) -> None:
         """Link the folders into the session's `data/` folder, each under its own name."""
         self.session = session
-        self.folders = [folder.absolute() for folder in folders]
+        # A path with `..` in it is no name to compare others with.
+        self.folders = [each.resolve() if ".." in each.parts else each.absolute() for each in folders]
         self._links = {folder: self._link(folder) for folder in self.folders}
 
     def _link(self, folder: Path) -> str:
