@@ -44,7 +44,7 @@ TEXTS = (*EPU, *MDOC, "instamatic__nav.nav", "EMharvest__Sample.dm")
 
 ANY = settings(
     max_examples=25,
-    deadline=2000,
+    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
