@@ -6,12 +6,14 @@ particles as well as the random start. `--relion N` also runs `relion_refine --s
 particles of seed 0 of each case of one structure, with N iterations in the proportions of its default of 300,
 and compares its map with the truth.
 
-5,000 particles of 64 px at 4 Å (or `--box 128` at 2 Å), signal to noise 0.1 (variances in the whole box), 50
-micrographs at 1 to 2.5 µm with up to 400 Å of astigmatism, particles off their middle by 1.5 px of 4 Å. They
-are made smaller as the protocol does, which counts. `d7`: all chains, orientations even. `c1`: five of the
-fourteen chains, of which 70 % are seen along one axis, within about 25°. The others are mixtures, 3,000
-particles in all, orientations even: `two`, all chains and one ring of seven; `unlike`, four times as many of
-all chains as of one ring; `three`, all chains, one ring, and the five chains.
+5,000 particles of 64 px at 4 Å, signal to noise 0.1 (variances in the whole box; `--signal` takes others), 50
+micrographs at 1 to 2.5 µm with up to 400 Å of astigmatism, particles off their middle by 1.5 px of 4 Å. With
+`--box 128` the pixels are of 2 Å, with four times the noise in each; as half of what they show is finer than
+8 Å, the signal to noise in what takes part is half as high. All are made smaller as the protocol does, which
+counts. `d7`: all chains, orientations even. `c1`: five of the fourteen chains, of which 70 % are seen along
+one axis, within about 25°. The others are mixtures, 3,000 particles in all, orientations even: `two`, all
+chains and one ring of seven; `unlike`, four times as many of all chains as of one ring; `three`, all chains,
+one ring, and the five chains.
 """
 
 import argparse
@@ -108,7 +110,7 @@ def read_molecule(chains: str) -> Molecule:
     return make_molecule(np.array(positions), elements)
 
 
-def simulate(case: Case, count: int, box: int, seed: int, signal: float = 0.1) -> Simulated:
+def simulate(case: Case, count: int, box: int, seed: int, signal: float) -> Simulated:
     """Draw particles; every particle is projected from the atoms."""
     rng, pixel_size = np.random.default_rng(seed), LENGTH / box
     orientations = random_orientations(count, rng)
@@ -130,7 +132,7 @@ def simulate(case: Case, count: int, box: int, seed: int, signal: float = 0.1) -
         transfer = -contrast_transfer(x, y, defocus_u=u, defocus_v=v, defocus_angle=angle, **OPTICS._asdict())
         mine = torch.from_numpy(images[which == number])
         images[which == number] = fourier.irfft2(fourier.rfft2(mine) * transfer, (box, box)).numpy()
-    # Of smaller pixels each is noisier: what counts is the signal to noise up to the limit of 4 Å pixels.
+    # Of smaller pixels each is noisier. The variance of the signal is that of all that the pixels show.
     images *= np.float32((signal * (64 / box) ** 2) ** 0.5 / images.std())
     images += rng.standard_normal(images.shape, dtype=np.float32)
     return Simulated(images, optics[which], kinds)
@@ -181,9 +183,9 @@ def assigned(state: InitialMapState, kinds: NDArray[np.int64], count: int) -> tu
     return max((float((np.array(order)[found] == kinds).mean()), order) for order in every)
 
 
-def row(case: Case, seed: int, count: int, box: int, picture: Path | None) -> str:
+def row(case: Case, seed: int, count: int, box: int, signal: float, picture: Path | None) -> str:
     """Return what one seed gives."""
-    simulated = simulate(case, count, box, seed)
+    simulated = simulate(case, count, box, seed, signal)
     wall, cpu = time.perf_counter(), time.process_time()
     state = find_maps(simulated, case, seed)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -206,12 +208,12 @@ def row(case: Case, seed: int, count: int, box: int, picture: Path | None) -> st
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def relion(case: Case, count: int, box: int, iterations: int) -> str:
+def relion(case: Case, count: int, box: int, signal: float, iterations: int) -> str:
     """Run RELION's gradient descent from nothing, with two threads, as its graphical interface starts it."""
     program = shutil.which("relion_refine")
     if program is None:
         return "relion_refine is not installed."
-    simulated, pixel_size = simulate(case, count, box, 0), LENGTH / box
+    simulated, pixel_size = simulate(case, count, box, 0, signal), LENGTH / box
     first, last = round(iterations / 6), round(iterations / 6)
     with tempfile.TemporaryDirectory() as folder:
         place_of = Path(folder)
@@ -254,6 +256,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(10)))
     parser.add_argument("--particles", type=int, help="Instead of the number above.")
     parser.add_argument("--box", type=int, default=64)
+    parser.add_argument("--signal", type=float, default=0.1, help="To noise, as above.")
     parser.add_argument(
         "--picture", type=Path, help="PNG: the truth below, the last map of the last seed above."
     )
@@ -267,9 +270,9 @@ def main() -> None:
         )
         print(" | CPU | wall | memory |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
         for seed in options.seeds:
-            print(row(case, seed, count, options.box, options.picture), flush=True)
+            print(row(case, seed, count, options.box, options.signal, options.picture), flush=True)
         if options.relion and len(case.chains) == 1:
-            print(relion(case, count, options.box, options.relion), flush=True)
+            print(relion(case, count, options.box, options.signal, options.relion), flush=True)
 
 
 if __name__ == "__main__":

@@ -36,5 +36,5 @@ class Living:
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and what else it said on stderr."""
         self.process.send_signal(signal.SIGINT)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=100)
         return self.process.returncode, said

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -159,14 +158,10 @@ def test_a_session_is_followed_as_it_grows(shared: Path, folder: Path) -> None:
                 break
         late = folder / f"{MOVIE.replace('19513699', '19513700')}.xml"
         shutil.copyfile(shared / "fixtures" / K3, late)
-        began = time.monotonic()
-        line = process.stdout.readline()
-        while "2 exposures" not in line:
-            assert time.monotonic() - began < 60
-            line = process.stdout.readline()
+        assert any("2 exposures" in line for line in process.stdout)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=100)
     assert process.returncode == 0, sys.stderr
 
 

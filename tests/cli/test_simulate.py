@@ -57,6 +57,6 @@ def test_ctrl_c_finishes_what_was_begun(tmp_path: Path) -> None:
     while not (tmp_path / "truth.json").exists():
         assert process.poll() is None
     process.send_signal(2)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 0
     assert b"Wrote 0 exposures" in out

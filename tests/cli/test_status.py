@@ -76,7 +76,7 @@ def test_watch_draws_a_picture_until_ctrl_c(cli: Cli, sample: Path, tmp_path: Pa
         except OSError:  # the other end is closed
             break
     os.close(ours)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=100) == 0
     assert "session raw" in seen
     assert "\x1b[?25h" in seen  # the cursor is there again
 

@@ -146,7 +146,7 @@ def test_a_living_engine_answers(living: Callable[..., Living], cli: Cli, idle: 
     refused = cli("revise", "raw", "read", "--set", "pause=-1", "--site", idle)
     assert "parameter pause" in refused.stderr
     assert cli("stop", "raw", "--site", idle).output == "Done: the engine ends.\n"
-    assert engine.process.wait(timeout=30) == 0
+    assert engine.process.wait(timeout=100) == 0
     assert status(cli, idle)["engine"] == "stopped"
 
 

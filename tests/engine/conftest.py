@@ -50,7 +50,7 @@ def end_cluster(site: Site) -> None:
         process = psutil.Process(json.loads((site.run_folder / "cluster.json").read_text())["pid"])
         children = process.children(recursive=True)
         os.kill(process.pid, signal.SIGKILL)
-        psutil.wait_procs([process, *children], timeout=10)
+        psutil.wait_procs([process, *children], timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from eucentric.engine.workflow import RunSpec, Workflow
 from eucentric.store import Bell, Database, Site, tables
 
 PRELOAD = ["engine.run_engine", "engine.stage", "distributed", "psycopg"]
-PATIENCE = 30.0
+PATIENCE = 100.0
 
 processes = get_context("forkserver")
 processes.set_forkserver_preload(PRELOAD)

@@ -89,7 +89,7 @@ def test_a_dead_engine_of_this_machine_is_noticed_at_once(database: Database, nu
     with pytest.raises(SessionBusy):
         take(database, number)
     process.kill()
-    time.sleep(0.1)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     take(database, number)  # a zombie is dead
     process.communicate()
     hold(database, lease_holder=f"{host}:{process.pid}:{created:.2f}")

@@ -234,4 +234,4 @@ def test_relion_itself_makes_a_project_that_is_read(tmp_path: Path) -> None:
 
 def pipeliner(folder: Path, *arguments: str) -> None:
     command = ["relion_pipeliner", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=100)

@@ -176,7 +176,7 @@ def test_a_stop_wakes_a_session_that_waits_for_its_next_exposure(tmp_path: Path)
     session = threading.Thread(target=simulate_session, args=(tmp_path, settings), kwargs={"stop": stop})
     session.start()
     stop.set()
-    session.join(timeout=60)
+    session.join(timeout=100)
     assert not session.is_alive()
     assert read_truth(tmp_path).exposures == []
 

@@ -190,7 +190,7 @@ def test_when_the_engine_is_killed_its_monitor_says_so_and_ends(sample: Path) ->
     process = run(sample)
     session = sample / "site" / "sessions" / "s"
     report = session / "report" / "index.html"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while exposures_in(report) < 3 and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)

@@ -17,7 +17,7 @@ from eucentric.imaging.initial_map_search import (
     search_nearby,
 )
 from eucentric.imaging.orientations import nearby_rotations, orientation_grid
-from eucentric.imaging.projection import Disc, shift_factors, volume_transform
+from eucentric.imaging.projection import Disc, project, shift_factors, volume_transform
 from eucentric.imaging.reconstruction import Reconstruction, SliceSums, shell_means, soft_sphere
 
 _BLOCK = 1000
@@ -83,8 +83,50 @@ class Builder:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         self.chances = Chances(self._reach / 2, particles.independent, generator)
         self._sphere = soft_sphere(self.box, 1.05 * settings.diameter / settings.pixel_size, 4, self.device)
-        power = shell_means(particles.images.abs().square().mean(0), self.points.shell)
-        self._noise = power[self.points.shell].sqrt()
+        self._power = shell_means(particles.images.abs().square().mean(0), self.points.shell)
+        self.forget_noise()
+
+    def forget_noise(self) -> None:
+        """Take all power of the particles for noise, as long as nothing of them is explained by a map."""
+        self._noise_power = self._power.clone()
+
+    def learn_noise(
+        self,
+        maps: list[Tensor],
+        chosen: Tensor,
+        poses: list[Poses],
+        classes: Tensor,
+        points: Disc,
+        new: float,
+    ) -> None:
+        """Let the power of the noise follow what the maps leave unexplained of particles.
+
+        Source: the noise of expectation maximisation, Scheres (2012), J. Mol. Biol. 415, 406. As it begins
+        with all power, particles are placed the more sharply, the more of them the maps explain.
+
+        Args:
+            maps: The maps, [z, y, x] each.
+            chosen: Numbers of the particles.
+            poses: Where these particles are in each map.
+            classes: Number of the map, [particle, draw].
+            points: Points that were compared; beyond them the noise stays as it is.
+            new: Part of the new value in the mean with the one before.
+        """
+        count = len(points.x)
+        total, seen = torch.zeros(count, device=self.device), 0
+        for number, (volume, places) in enumerate(zip(maps, poses, strict=True)):
+            transform = volume_transform(volume, _radius(points))
+            row, draw = torch.nonzero(classes == number, as_tuple=True)
+            for start in range(0, len(row), _BLOCK):
+                some, which = row[start : start + _BLOCK], draw[start : start + _BLOCK]
+                expected = project(transform, places.orientations[some, which], points)
+                expected *= shift_factors(points, places.shifts[some, which])
+                expected *= self.particles.transfer[chosen[some], :count]
+                total += (self.particles.images[chosen[some], :count] - expected).abs().square().sum(0)
+            seen += len(row)
+        left = shell_means(total / max(1, seen), points.shell)
+        left = torch.minimum(left, self._power[: len(left)])
+        self._noise_power[: len(left)].lerp_(left, new)
 
     def masked(self, volume: Tensor) -> Tensor:
         """Return a map without what lies outside the particle."""
@@ -168,7 +210,7 @@ class Builder:
                 each.add(half[row], matrices, points, matched * factor, transfer**2 * factor)
 
     def _whitened(self, chosen: Tensor, count: int) -> Whitened:
-        noise = self._noise[:count]
+        noise = self._noise_power[self.points.shell[:count]].sqrt()
         images, transfer = self.particles.images[chosen, :count], self.particles.transfer[chosen, :count]
         return Whitened(images / noise, transfer / noise)
 

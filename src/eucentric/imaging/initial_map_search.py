@@ -16,6 +16,8 @@ from eucentric.imaging.projection import Disc, project, shift_factors
 
 _CHUNK = 1 << 22
 """Likelihoods that are held at a time."""
+_LEAST = -80.0
+"""Smallest logarithm of a chance against the best place; below -87 processors compute exponentials slowly."""
 
 
 class Whitened(NamedTuple):
@@ -172,7 +174,7 @@ def _draw(score: Tensor, draws: int, generator: torch.Generator) -> tuple[Tensor
     """
     count, seconds = score.shape[1:3]
     highest = score.amax(dim=(0, 2, 3))
-    weights = score.sub_(highest[:, None, None]).exp_()
+    weights = score.sub_(highest[:, None, None]).clamp_(min=_LEAST).exp_()
     # First a row of the table, then a place in the row: only the rows that were drawn are summed up.
     rows = weights.sum(-1).transpose(0, 1).flatten(1).cumsum(1)
     random = torch.rand((2, count, draws), generator=generator).to(score.device)

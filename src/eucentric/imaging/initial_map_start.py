@@ -41,6 +41,7 @@ def start_maps(
     best, highest = None, -math.inf
     for _ in range(settings.starts):
         sums = _started(builder, radius)
+        builder.forget_noise()  # so that all starts are judged by the same, and the next begins as this did
         maps = [builder.positive(reconstruct(each, box, radius)) for each in sums]
         found = [builder.search(each, asked, builder.points, coarse, 1).evidence for each in maps]
         evidence = float(torch.stack(found).logsumexp(dim=0).mean())
@@ -67,8 +68,9 @@ def _started(builder: Builder, radius: float) -> list[SliceSums]:
         evidence = torch.stack([each.evidence for each in poses], dim=1)
         chance = even_chances(evidence) if done < _EVEN else chances(evidence, shares)
         classes = draw_classes(chance, settings.draws, builder.chances.generator)
-        shares = 0.9 * shares + 0.1 * shares_of(classes, settings.classes)
         new = max(_FADING, (step + 1) ** -0.6)
+        builder.learn_noise(maps, chosen, poses, classes, points, new)
+        shares = 0.9 * shares + 0.1 * shares_of(classes, settings.classes)
         sums = [each.scaled(1 - new) for each in sums]
         builder.add(sums, chosen, poses, classes, points, new / settings.draws)
     return sums

@@ -50,7 +50,7 @@ class Scan:
             else:
                 self.found.append(found)
 
-    def wait(self, wanted, seconds=20):
+    def wait(self, wanted, seconds=100):
         deadline = time.monotonic() + seconds
         while not wanted(self.found):
             assert time.monotonic() < deadline, self.found
