@@ -38,7 +38,7 @@ class Watching:
     def names(self) -> list[str]:
         return [each.path.name for each in self.files]
 
-    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 100) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, seconds), f"only these came: {self.came}"
 
@@ -52,7 +52,7 @@ class Watching:
 
     def end(self) -> None:
         self.stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         assert self._error is None
 

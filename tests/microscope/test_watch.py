@@ -77,7 +77,7 @@ def test_a_file_renamed_in_comes_without_a_wait(tmp_path: Path, watching: Start)
 
 
 def test_a_growing_file_is_held_while_polling(tmp_path: Path, watching: Start) -> None:
-    run = watching(tmp_path, use_events=False, quiet_period=1.0)
+    run = watching(tmp_path, use_events=False, quiet_period=4.0)
     run.until_quiet()
     with (tmp_path / "slow.tiff").open("wb") as file:
         for _ in range(10):

@@ -34,7 +34,7 @@ def exposures_in(report: Path) -> int:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while not done():
             await asyncio.sleep(0.05)
 

@@ -27,7 +27,7 @@ def bell(site: Site, database: Database) -> Iterator[Bell]:
 
 
 async def soon(rings: AsyncGenerator[str | None]) -> str | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         return await anext(rings)
 
 
@@ -99,7 +99,7 @@ async def test_it_ends_with_its_task(site: Site, bell: Bell) -> None:
             heard.set()
 
     task = asyncio.create_task(listen())
-    await asyncio.wait_for(heard.wait(), 20)
+    await asyncio.wait_for(heard.wait(), 100)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
