@@ -14,7 +14,9 @@ from eucentric.imaging.symmetry import symmetry_matrices
 from eucentric.imaging.volume_alignment import Placement, align, place
 
 BOX, PIXEL_SIZE, DIAMETER = 32, 6.0, 120.0
-SETTINGS = InitialMapSettings(PIXEL_SIZE, DIAMETER, first=200, steps=25, batch=50, finest=14.0, reach=9)
+SETTINGS = InitialMapSettings(
+    PIXEL_SIZE, DIAMETER, first=200, starts=2, steps=25, batch=50, finest=14.0, reach=9
+)
 
 
 def particles(blobs: Blobs, count: int, seed: int, finest: float = 14.0) -> ParticleSet:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eucentric.imaging.initial_map_builder import Builder, InitialMapSettings
+from eucentric.imaging.initial_map_builder import Builder, Explained, InitialMapSettings
 from eucentric.imaging.initial_map_classes import chances, draw_classes, shares_of
 from eucentric.imaging.initial_map_particles import ParticleSet, join
 from eucentric.imaging.initial_map_search import Poses
@@ -114,6 +114,8 @@ def _refine(
     for _ in range(passes):
         best = min(resolution_at(each.fsc, builder.box, builder.settings.pixel_size) for each in found)
         compared = max(builder.finest, best)
+        points = builder.points.within(builder.length / compared)
+        builder.learn_noise(_explained(builder, found, poses, classes), points, 1.0)
         evidence = torch.full(contending.shape, -math.inf, device=builder.device)
         for number, each in enumerate(found):
             for half in (0, 1):
@@ -149,6 +151,19 @@ def _placed(
         poses = [Poses(*map(torch.cat, zip(old, more, strict=True))) for old, more in pairs]
         classes = torch.cat([before.classes, classes])
     return poses, classes
+
+
+def _explained(
+    builder: Builder, found: tuple[Reconstruction, ...], poses: list[Poses], classes: Tensor
+) -> list[Explained]:
+    """Return all particles with the maps of their halves."""
+    explained = []
+    for number, each in enumerate(found):
+        for half in (0, 1):
+            mine = torch.nonzero((classes == number) & (builder.particles.half == half))[:, 0]
+            places, volume = poses[number].chosen(mine), builder.masked(each.references[half])
+            explained.append(Explained(volume, mine, places.orientations[:, 0], places.shifts[:, 0]))
+    return explained
 
 
 def _replaced(poses: Poses, which: Tensor, moved: Poses) -> Poses:

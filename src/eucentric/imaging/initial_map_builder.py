@@ -46,12 +46,28 @@ class InitialMapSettings(NamedTuple):
     symmetry: str = "C1"
     classes: int = 1
     first: int = 1000
-    starts: int = 2
+    starts: int = 3
     steps: int = 60
     batch: int = 150
     draws: int = 4
     finest: float = 12.0
     reach: float = 16.0
+
+
+class Explained(NamedTuple):
+    """Particles, a map that they show, and where they are in it.
+
+    Attributes:
+        volume: The map, [z, y, x].
+        chosen: Numbers of the particles.
+        orientations: Matrices [particle, 3, 3].
+        shifts: (x, y) in px, [particle, 2].
+    """
+
+    volume: Tensor
+    chosen: Tensor
+    orientations: Tensor
+    shifts: Tensor
 
 
 class Builder:
@@ -90,43 +106,32 @@ class Builder:
         """Take all power of the particles for noise, as long as nothing of them is explained by a map."""
         self._noise_power = self._power.clone()
 
-    def learn_noise(
-        self,
-        maps: list[Tensor],
-        chosen: Tensor,
-        poses: list[Poses],
-        classes: Tensor,
-        points: Disc,
-        new: float,
-    ) -> None:
-        """Let the power of the noise follow what the maps leave unexplained of particles.
+    def learn_noise(self, explained: list[Explained], points: Disc, new: float) -> None:
+        """Let the power of the noise follow what maps leave unexplained of particles.
 
         Source: the noise of expectation maximisation, Scheres (2012), J. Mol. Biol. 415, 406. As it begins
         with all power, particles are placed the more sharply, the more of them the maps explain.
 
         Args:
-            maps: The maps, [z, y, x] each.
-            chosen: Numbers of the particles.
-            poses: Where these particles are in each map.
-            classes: Number of the map, [particle, draw].
+            explained: Particles, their maps, and where they are in these.
             points: Points that were compared; beyond them the noise stays as it is.
             new: Part of the new value in the mean with the one before.
         """
         count = len(points.x)
-        total, seen = torch.zeros(count, device=self.device), 0
-        for number, (volume, places) in enumerate(zip(maps, poses, strict=True)):
-            transform = volume_transform(volume, _radius(points))
-            row, draw = torch.nonzero(classes == number, as_tuple=True)
-            for start in range(0, len(row), _BLOCK):
-                some, which = row[start : start + _BLOCK], draw[start : start + _BLOCK]
-                expected = project(transform, places.orientations[some, which], points)
-                expected *= shift_factors(points, places.shifts[some, which])
-                expected *= self.particles.transfer[chosen[some], :count]
-                total += (self.particles.images[chosen[some], :count] - expected).abs().square().sum(0)
-            seen += len(row)
-        left = shell_means(total / max(1, seen), points.shell)
-        left = torch.minimum(left, self._power[: len(left)])
-        self._noise_power[: len(left)].lerp_(left, new)
+        total = torch.zeros(count, device=self.device)
+        for each in explained:
+            transform = volume_transform(each.volume, _radius(points))
+            for start in range(0, len(each.chosen), _BLOCK):
+                part = slice(start, start + _BLOCK)
+                expected = project(transform, each.orientations[part], points)
+                expected *= shift_factors(points, each.shifts[part])
+                expected *= self.particles.transfer[each.chosen[part], :count]
+                left = self.particles.images[each.chosen[part], :count] - expected
+                total += left.abs().square().sum(0)
+        number = sum(len(each.chosen) for each in explained)
+        power = shell_means(total / number, points.shell)
+        power = torch.minimum(power, self._power[: len(power)])
+        self._noise_power[: len(power)].lerp_(power, new)
 
     def masked(self, volume: Tensor) -> Tensor:
         """Return a map without what lies outside the particle."""

@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from eucentric.imaging.initial_map_builder import Builder, InitialMapSettings
+from eucentric.imaging.initial_map_builder import Builder, Explained, InitialMapSettings
 from eucentric.imaging.initial_map_classes import chances, draw_classes, even_chances, shares_of
 from eucentric.imaging.initial_map_particles import ParticleSet
 from eucentric.imaging.initial_map_search import Poses
@@ -69,11 +69,20 @@ def _started(builder: Builder, radius: float) -> list[SliceSums]:
         chance = even_chances(evidence) if done < _EVEN else chances(evidence, shares)
         classes = draw_classes(chance, settings.draws, builder.chances.generator)
         new = max(_FADING, (step + 1) ** -0.6)
-        builder.learn_noise(maps, chosen, poses, classes, points, new)
+        builder.learn_noise(_explained(maps, chosen, poses, classes), points, new)
         shares = 0.9 * shares + 0.1 * shares_of(classes, settings.classes)
         sums = [each.scaled(1 - new) for each in sums]
         builder.add(sums, chosen, poses, classes, points, new / settings.draws)
     return sums
+
+
+def _explained(maps: list[Tensor], chosen: Tensor, poses: list[Poses], classes: Tensor) -> list[Explained]:
+    """Return all places that were drawn, with their maps."""
+    found = []
+    for number, (volume, places) in enumerate(zip(maps, poses, strict=True)):
+        row, draw = torch.nonzero(classes == number, as_tuple=True)
+        found.append(Explained(volume, chosen[row], places.orientations[row, draw], places.shifts[row, draw]))
+    return found
 
 
 def _random_sums(builder: Builder, radius: float) -> list[SliceSums]:
