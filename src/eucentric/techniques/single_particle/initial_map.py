@@ -56,7 +56,7 @@ class MakeInitialMap(Accumulator[InitialMapFiles]):
     """
 
     name = "initial-map"
-    version = "2"
+    version = "3"
     resources = Resources(memory=ByteSize(3 * 10**9))
 
     class Params(ProtocolParams):
@@ -83,7 +83,7 @@ class MakeInitialMap(Accumulator[InitialMapFiles]):
             description="How far particles may lie off the middle; by default a tenth of their diameter.",
         )
         starts: int = Field(
-            default=2, ge=1, le=20, description="Random starts of the first map, of which the best is taken."
+            default=3, ge=1, le=20, description="Random starts of the first map, of which the best is taken."
         )
 
         @field_validator("symmetry")
