@@ -1,6 +1,5 @@
 """A processed session, exported for RELION."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from cli.command_line import Cli
 from eucentric.formats import read_image, read_micrographs_star, read_particles_star, read_shifts_star
 from eucentric.microscope.simulate import SimulationSettings, simulate_session
+from outside_programs import require_relion
 
 
 @pytest.fixture
@@ -44,8 +44,7 @@ def test_what_was_accepted_is_exported_and_relion_reads_it(cli: Cli, processed: 
     other = cli("export", "relion", "night", tmp_path / "x", "--site", processed, "--acquisition", "nope")
     assert other.exit_code == 1
     assert "There is no acquisition nope; there are:" in other.stderr
-    if shutil.which("relion_refine") is None:
-        pytest.skip("RELION is not installed")
+    require_relion()
     command = [
         "relion_refine",
         "--i",

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,18 +116,7 @@ async def test_a_vanished_input_fails_its_exposure(stage: Stage) -> None:
 # -------------------------------------------------------------------- a full disk
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here ({done.stderr.strip()}); it takes root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
 async def test_a_full_disk_holds_the_session_until_there_is_space(
     stage: Stage, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +141,7 @@ async def test_a_full_disk_holds_the_session_until_there_is_space(
     stage.check_nothing_twice()
 
 
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
 async def test_a_full_disk_of_the_database_is_waited_for(small_disk: Path) -> None:
     site = Site.create(small_disk / "site")
     with Database.open(site) as database:

@@ -24,8 +24,8 @@ from eucentric.microscope.simulate import (
     record_movie,
     simulate_session,
 )
+from shared_files import shared_folder
 
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
 SMALL = SimulationSettings(exposures=1, width=160, height=96, frames=4, particles=1, pixel_size=2, dose=10)
 
 
@@ -64,11 +64,9 @@ def _value(document: dict[str, str | None], end: str) -> str:
     ],
 )
 def test_the_xml_has_the_elements_of_real_ones(tmp_path: Path, real: str, movie_format: str) -> None:
-    if not FIXTURES.is_dir():
-        pytest.skip(f"no files of EPU in {FIXTURES}")
     truth = _simulated(tmp_path, layout="epu", movie_format=movie_format)
     (written,) = (tmp_path / truth.exposures[0].path).parent.glob("*.xml")
-    ours, theirs = set(_xml(written)), set(_xml(FIXTURES / real))
+    ours, theirs = set(_xml(written)), set(_xml(shared_folder() / "fixtures" / real))
     assert ours <= theirs
     # What is missing tells of the microscope, not of the exposure.
     missing = {re.sub(r"\{.*?\}", "", path) for path in theirs - ours}
@@ -126,9 +124,7 @@ def test_an_epu_session_has_its_files_where_they_belong(tmp_path: Path) -> None:
 
 
 def test_the_session_file_has_the_elements_of_a_real_one(tmp_path: Path) -> None:
-    real = FIXTURES / "EMharvest__EpuSession.dm"
-    if not real.is_file():
-        pytest.skip(f"no files of EPU in {FIXTURES}")
+    real = shared_folder() / "fixtures" / "EMharvest__EpuSession.dm"
     _simulated(tmp_path, layout="epu")
     assert set(_xml(tmp_path / "EpuSession.dm")) <= set(_xml(real))
 
@@ -203,9 +199,7 @@ def test_serialem_names_its_references_in_the_mdoc(tmp_path: Path) -> None:
 
 
 def test_the_mdoc_has_no_entry_that_serialem_does_not_write(tmp_path: Path) -> None:
-    real = FIXTURES / "mdocfile__frame_set_single.mdoc"
-    if not real.is_file():
-        pytest.skip(f"no files of SerialEM in {FIXTURES}")
+    real = shared_folder() / "fixtures" / "mdocfile__frame_set_single.mdoc"
     truth = _simulated(tmp_path, layout="serialem")
     movie = tmp_path / truth.exposures[0].path
     ours = read_mdoc(movie.with_name(movie.name + ".mdoc")).sections[0].values

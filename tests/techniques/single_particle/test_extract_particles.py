@@ -1,6 +1,5 @@
 """Extraction, against what is known of the images and against RELION's own extraction."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -25,6 +24,7 @@ from eucentric.metadata import CTF, Coordinates, Micrograph
 from eucentric.techniques.single_particle.estimate_ctf import EstimateCTF
 from eucentric.techniques.single_particle.extract_particles import ExtractParticles
 from imaging_truth import tilted_noise
+from outside_programs import require_relion
 
 SIZE, PIXEL, DIAMETER = 512, 2.0, 80.0
 OPTICS = {"pixel_size": PIXEL, "voltage": 300, "spherical_aberration": 2.7, "amplitude_contrast": 0.1}
@@ -78,15 +78,21 @@ def images_of(path):
 
 def relion_extract(session, particles, *options):
     """Extract the particles of a table with RELION; their images."""
-    program = shutil.which("relion_preprocess")
-    if program is None:
-        pytest.skip("RELION is not installed")
+    require_relion()
     group = StarOptics(1, "opticsGroup1", 300, 2.7, 0.1, PIXEL, PIXEL)
     row = StarMicrograph("m.mrc", ctf_path="m.ctf", astigmatism=500.0, **DEFOCUS)
     write_micrographs_star(session / "micrographs_ctf.star", [group], [row])
     _, table = read_particles_star(session / particles.path)
     write_coordinates_star(session / "m_relion.star", table[["x", "y", "score"]])
-    command = [program, "--i", "micrographs_ctf.star", "--coord_dir", "./", "--coord_suffix", "_relion.star"]
+    command = [
+        "relion_preprocess",
+        "--i",
+        "micrographs_ctf.star",
+        "--coord_dir",
+        "./",
+        "--coord_suffix",
+        "_relion.star",
+    ]
     command += ["--part_dir", "relion/", "--part_star", "relion/particles.star", "--extract", "--norm"]
     subprocess.run([*command, "--invert_contrast", *options], cwd=session, check=True, capture_output=True)
     return images_of(session / "relion" / "m.mrcs")

@@ -34,6 +34,7 @@ from eucentric.techniques.single_particle.relion_project import (
     ProjectExists,
     write_relion_project,
 )
+from outside_programs import require_relion
 
 SIZE, PIXEL, DIAMETER = 768, 3.0, 150.0
 OPTICS = {"voltage": 300, "spherical_aberration": 2.7, "amplitude_contrast": 0.1}
@@ -126,8 +127,7 @@ def project(session, exposures, tmp_path_factory):
 
 
 def relion(project: Path, program: str, *arguments: str) -> str:
-    if shutil.which(program) is None:
-        pytest.skip("RELION is not installed")
+    require_relion()
     done = subprocess.run([program, *arguments], cwd=project, capture_output=True, text=True, check=True)
     assert "ERROR" not in done.stderr
     return done.stdout
